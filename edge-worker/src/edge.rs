@@ -1,6 +1,7 @@
 //! The state of a process or isolate: its keys, and the running bundle of each audience. A bundle that does not compile
 //! leaves the last good one running.
 
+mod activations;
 mod observed;
 mod running;
 
@@ -8,6 +9,7 @@ pub(crate) use running::{ForDevices, Running};
 use usher_engine::Plan;
 
 use crate::bundle::{Bundle, Unrunnable};
+use crate::destinations::Destinations;
 #[cfg(feature = "control-plane")]
 use crate::discovery::Discovery;
 use crate::error::Refusal;
@@ -36,6 +38,8 @@ pub struct Edge {
     placement_fault: Option<String>,
     profile_days: u32,
     shards: u32,
+    /// Or what is wrong with the setting.
+    destinations: Result<Destinations, String>,
     storage: StorageHealth,
     /// The use of rates by callers with public keys.
     pub(crate) meter: Meter,
@@ -113,6 +117,7 @@ impl Edge {
             placement_fault: None,
             profile_days: PROFILE_DAYS,
             shards: 1,
+            destinations: Ok(Destinations::default()),
             storage: StorageHealth::default(),
             meter: Meter::default(),
             metrics: None,

@@ -90,6 +90,7 @@ mod rehearsal;
 mod shard;
 
 mod answer;
+pub mod destinations;
 pub mod device;
 mod edge;
 pub mod log;

@@ -2,11 +2,41 @@
 
 /// Time after which a visitor in a journey that does not run is looked at again, in milliseconds.
 pub const PARKED_MS: i64 = 60 * 60 * 1_000;
-/// Time for which a message of a journey is kept that was never sent, in milliseconds.
+/// Time for which attempts are kept, and messages of journeys that were not delivered, in milliseconds.
 pub const SENDING_MS: i64 = 30 * DAY_MS;
 /// Most bytes of unsent messages that a merge of two shards takes along: together with a profile they fit into a row of a Durable
 /// Object, which has 2 MB.
 pub const HANDED_OVER_BYTES_MAX: usize = 1024 * 1024;
+/// Most destinations of a deployment.
+pub const DESTINATIONS_MAX: usize = 64;
+/// Attempts a second at a destination, unless it says otherwise; the shards share them.
+pub const DESTINATION_RATE: u32 = 100;
+/// Most attempts a second that a destination may have.
+pub const DESTINATION_RATE_MAX: u32 = 10_000;
+/// Attempts of a shard at one destination at the same time, at most.
+pub const DESTINATION_ATTEMPTS_MAX: u32 = 16;
+/// Largest body of an activation, in bytes.
+pub const SENT_BYTES_MAX: usize = 256 * 1024;
+/// Most bytes of an answer, or of the reason for a failed attempt, that are kept.
+pub const ANSWER_KEPT_BYTES_MAX: usize = 1_024;
+/// Time from the commit of an activation's step, or from its retry by hand, to the last attempt, in milliseconds.
+pub const ATTEMPTS_MS: i64 = DAY_MS;
+/// Time for which an attempt has its message for itself, in milliseconds; attempts end before.
+pub const ATTEMPT_LEASE_MS: i64 = 60_000;
+/// Time for one attempt, in milliseconds: from the look-up of the host to the end of the answer.
+pub const ATTEMPT_MS: u64 = 20_000;
+/// The longest pause before the second attempt, in milliseconds; it doubles with each further one.
+pub const ATTEMPT_PAUSE_MS: i64 = 2_000;
+/// The longest pause between two attempts, in milliseconds.
+pub const ATTEMPT_PAUSE_MAX_MS: i64 = 60 * 60 * 1_000;
+/// Time after which a message behind another one is looked at again, in milliseconds, should nothing wake it before.
+pub const BEHIND_MS: i64 = 10 * 60 * 1_000;
+/// Most messages, of each kind and destination, that one turn of delivery looks at.
+pub const SENDING_ROWS_MAX: usize = 64;
+/// Most messages that one call looks at to try them again.
+pub const RETRIED_MAX: u32 = 500;
+/// Most rows of a list of activations or attempts.
+pub const ACTIVATIONS_PAGE_MAX: u32 = 200;
 /// Largest body of an ingestion batch or import, in bytes, after inflation.
 pub const BATCH_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Most events in a batch.

@@ -75,6 +75,12 @@ counts! {
         DamagedProfile = "reason" "damaged",
         ProfileTooNew = "reason" "too_new",
     }
+    "usher_activation_attempts_total", "Attempts to deliver activations by their results, and activations without a destination." {
+        ActivationDelivered = "result" "delivered",
+        ActivationFailed = "result" "failed",
+        ActivationParked = "result" "parked",
+        ActivationRefused = "result" "not_allowed",
+    }
     "usher_store_errors_total", "Reads and writes of storage that failed." {
         StoreError = "" "",
     }
@@ -172,12 +178,21 @@ pub(crate) struct Metrics {
     pub(crate) ages: Histogram<{ AGES_MS.len() }>,
     /// Merges under way between shards, and the age of the oldest in milliseconds, when they were counted last.
     pub(crate) merges: (u64, i64),
+    /// Activations that wait, the age of the oldest in milliseconds, and those that are parked, when they were counted last.
+    pub(crate) activations: (u64, i64, u64),
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
         let (counts, statuses) = ([0; SERIES], [0; STATUSES.len() + 1]);
-        Metrics { counts, statuses, durations: Vec::new(), ages: Histogram::default(), merges: (0, 0) }
+        Metrics {
+            counts,
+            statuses,
+            durations: Vec::new(),
+            ages: Histogram::default(),
+            merges: (0, 0),
+            activations: (0, 0, 0),
+        }
     }
 }
 
@@ -190,6 +205,15 @@ impl Metrics {
 
     pub(crate) fn of(&self, count: Count) -> u64 {
         self.counts.get(count as usize).copied().unwrap_or(0)
+    }
+
+    /// Counts what came of something that is no answer.
+    pub(crate) fn counted(&mut self, counts: &Counts) {
+        for place in &counts.series {
+            if let Some(series) = self.counts.get_mut(usize::from(*place)) {
+                *series += 1;
+            }
+        }
     }
 
     /// Counts an answer, and how long it took by its route, if it has one.
@@ -209,11 +233,7 @@ impl Metrics {
                 durations.computing.add(&COMPUTED_US, took.computing_us);
             }
         }
-        for place in &counts.series {
-            if let Some(series) = self.counts.get_mut(usize::from(*place)) {
-                *series += 1;
-            }
-        }
+        self.counted(counts);
         if let Some(age_ms) = counts.age_ms {
             self.ages.add(&AGES_MS, u64::try_from(age_ms).unwrap_or(0));
         }

@@ -248,9 +248,9 @@ fn a_visitor_whose_merge_is_withdrawn_waits_and_sends_again() {
 fn what_a_merge_does_not_take_along_is_sent_where_it_is_and_goes_with_an_erasure() {
     let (mut bed, joining) = two_who_are_to_be_one();
     let long = bed.shards.stores[1].journeys.sends[0].clone();
-    bed.shards.stores[1].journeys.sends = (0..80)
-        .map(|number| SendRow { id: [number; 16], message: "x".repeat(16 * 1024), ..long.clone() })
-        .collect();
+    let messages =
+        (0..80).map(|number| SendRow { id: [number; 16], message: "x".repeat(16 * 1024), ..long.clone() });
+    bed.shards.stores[1].journeys.replace_sends(messages.collect());
     bed.shards.settle();
     bed.succeeded(joining);
     let [survivor, source] = &bed.shards.stores[..] else { panic!("two shards") };

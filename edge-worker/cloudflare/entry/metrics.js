@@ -41,6 +41,10 @@ const SERIES = [
   ["refused value"],
   ["profiles_unreadable damaged"],
   ["profiles_unreadable too_new"],
+  ["activation_attempts delivered"],
+  ["activation_attempts failed"],
+  ["activation_attempts parked"],
+  ["activation_attempts not_allowed"],
   ["store_errors", STORE_ERRORS],
 ];
 

@@ -39,6 +39,16 @@ pub(crate) const OUTBOX_PAUSE: Duration = Duration::from_millis(250);
 pub(crate) const PARTS_TIME: Duration = Duration::from_secs(5);
 /// Shards whose upkeep begins in one turn, at most.
 pub(crate) const UPKEEP_AT_ONCE_MAX: usize = 4;
+/// Attempts to deliver activations at the same time, at most.
+pub(crate) const ATTEMPTS_MAX: u32 = 64;
+/// The time to connect to one address of a destination.
+pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// Addresses of a destination that an attempt tries, at most.
+pub(crate) const ADDRESSES_TRIED_MAX: usize = 3;
+/// Bytes of a destination's answer that are read, at most.
+pub(crate) const ANSWER_READ_BYTES_MAX: usize = 64 * 1024;
+/// The time after which a turn of delivery is tried again that failed.
+pub(crate) const SENDING_AGAIN_TIME: Duration = Duration::from_secs(1);
 /// Bytes of a refused body that are still read, so that a caller that is sending gets to see its answer.
 pub(crate) const DISCARDED_BYTES_MAX: usize = 4 * usher_edge::limits::BATCH_BYTES_MAX;
 

@@ -31,8 +31,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use command::{
-    api, codes, completions, databases, describe, device, erase, eval, explain, import, init, keys, pipeline,
-    profile, ps, pull, push, rollback, serve, simulate, tables, unpublish, validate,
+    activations, api, codes, completions, databases, describe, device, erase, eval, explain, import, init,
+    keys, pipeline, profile, ps, pull, push, rollback, serve, simulate, tables, unpublish, validate,
 };
 use exit::Exit;
 
@@ -61,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Profile(args) => profile::run(&args),
         Verb::Erase(args) => erase::run(&args),
         Verb::Ps(args) => ps::run(&args),
+        Verb::Activations(args) => activations::run(&args),
         Verb::Api(args) => api::run(&args),
         Verb::Databases(args) => databases::run(&args),
         Verb::Tables(args) => tables::run(&args),
@@ -112,6 +113,7 @@ enum Verb {
     Profile(profile::Args),
     Erase(erase::Args),
     Ps(ps::Args),
+    Activations(activations::Args),
     Api(api::Args),
     Databases(databases::Args),
     Tables(tables::Args),

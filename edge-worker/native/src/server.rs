@@ -12,6 +12,7 @@ mod job;
 mod log;
 mod room;
 mod seats;
+mod sender;
 mod signals;
 pub(crate) mod source;
 pub(crate) mod tls;
@@ -67,6 +68,8 @@ pub(crate) struct Settings {
     /// Days without an event after which a profile without a batch record is deleted.
     pub(crate) profile_days: u32,
     pub(crate) rates: Rates,
+    /// `USHER_DESTINATIONS`, as JSON.
+    pub(crate) destinations: String,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub(crate) proxies: Proxies,
     pub(crate) security: Security,
@@ -98,6 +101,7 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
         settings.rates,
         settings.form,
         settings.profile_days,
+        settings.destinations,
     )?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -69,6 +69,13 @@ fn write(text: &mut Text, metrics: &Metrics) {
     text.sample("usher_open_merges", "", &open.to_string());
     text.begin("usher_oldest_merge_seconds", "gauge", "Age of the oldest of them; 0 without any.");
     text.sample("usher_oldest_merge_seconds", "", &(oldest_ms as f64 / 1_000.0).to_string());
+    let (waiting, oldest_ms, parked) = metrics.activations;
+    text.begin("usher_activations_waiting", "gauge", "Activations that are not delivered yet.");
+    text.sample("usher_activations_waiting", "", &waiting.to_string());
+    text.begin("usher_oldest_activation_seconds", "gauge", "Age of the oldest of them; 0 without any.");
+    text.sample("usher_oldest_activation_seconds", "", &(oldest_ms as f64 / 1_000.0).to_string());
+    text.begin("usher_activations_parked", "gauge", "Activations that nobody tries to deliver any more.");
+    text.sample("usher_activations_parked", "", &parked.to_string());
     let name = "usher_snapshot_age_seconds";
     text.begin(name, "histogram", "Age of the snapshot of a known visitor that answered a lookup.");
     text.histogram(name, "", &AGES_MS, 1_000, &metrics.ages);

@@ -3,6 +3,7 @@
 //! Cheap checks come first. [`admit`] decides from the head of a request alone whether its caller may send a body, and
 //! of what size; [`serve`] takes the body.
 
+mod activations;
 mod auth;
 mod bundles;
 mod checked_head;

@@ -22,6 +22,8 @@ mod described;
 #[cfg(test)]
 mod described_api;
 #[cfg(test)]
+mod described_operators;
+#[cfg(test)]
 mod described_rest;
 #[cfg(test)]
 mod described_rows;

@@ -5,8 +5,8 @@ use usher_engine::definition::EventTable;
 use super::auth::Callers;
 use super::checked_head::CheckedHead;
 use super::{
-    bundles, control as api, device, discovery, events, flat, health, imports, keys, lookups, metrics, mixed,
-    openapi, profiles, segments, tables, upkeep,
+    activations, bundles, control as api, device, discovery, events, flat, health, imports, keys, lookups,
+    metrics, mixed, openapi, profiles, segments, tables, upkeep,
 };
 use crate::edge::Edge;
 use crate::error::{Refusal, Result};
@@ -59,6 +59,7 @@ pub(super) enum Family {
 }
 
 const BUNDLE: &str = "/v1/audiences/{audience}/bundle";
+const ACTIVATIONS: &str = "/v1/audiences/{audience}/activations";
 const IMPORT: &str = "/v1/audiences/{audience}/profiles/import";
 const PROFILE: &str = "/v1/audiences/{audience}/profiles/{key}/{value}";
 const ROWS: &str = "/v1/audiences/{audience}/tables/{name}/import";
@@ -180,6 +181,21 @@ pub(super) const ROUTES: &[Route] = &[
         method: "DELETE",
         path: "/v1/audiences/{audience}/keys/{tag}",
         ..control(Callers::Admin, keys::revoke)
+    },
+    Route { path: ACTIVATIONS, ..control(Callers::Admin, activations::list) },
+    Route {
+        path: "/v1/audiences/{audience}/activations/attempts",
+        ..control(Callers::Admin, activations::attempts)
+    },
+    Route {
+        method: "POST",
+        path: "/v1/audiences/{audience}/activations/retry",
+        ..control(Callers::Admin, activations::retry)
+    },
+    Route {
+        method: "POST",
+        path: "/v1/audiences/{audience}/activations/drain",
+        ..control(Callers::Admin, activations::drain)
     },
     Route { method: "POST", path: "/v1/tick", ..control(Callers::Admin, upkeep::tick) },
     Route { path: "/openapi.json", ..control(Callers::Anyone, openapi::openapi) },

@@ -11,9 +11,9 @@ mod fields;
 
 use super::identity::{pairs, read_pairs};
 use super::{
-    Act, Api, Asking, Events, Identity, Import, Message, Mode, OfProfile, OfTable, Part, Probe, Publish,
-    Revoke, Rollback, Route, SnapshotRequest, SnapshotRows, ToControl, ToWriter, Upkeep, WhichRelease,
-    shards,
+    Act, Activations, Api, Asking, Events, Identity, Import, Message, Mode, OfProfile, OfTable, Part, Probe,
+    Publish, Revoke, Rollback, Route, SnapshotRequest, SnapshotRows, ToControl, ToWriter, Upkeep,
+    WhichRelease, shards,
 };
 use crate::form::Form;
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
@@ -38,7 +38,7 @@ const OVER_DRAFT: u8 = 6;
 /// An extra: the profile that the caller of a lookup has seen.
 const SEEN: u8 = 5;
 /// The greatest tag that this build knows.
-const TAG_LAST: u8 = ROWS;
+const TAG_LAST: u8 = ACTIVATIONS;
 
 /// A received message.
 #[derive(Debug, PartialEq)]
@@ -188,12 +188,12 @@ pub(crate) fn is_of_control_plane(bytes: &[u8]) -> bool {
 
 /// Every isolate asks the control object for pointers (4) and bundles (5), so these are not.
 const fn is_tag_of_control_plane(tag: u8) -> bool {
-    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | REVOKE | UPKEEP | API | TABLE | ROWS)
+    matches!(tag, 2 | 6..=9 | 11 | PATCH | PROFILE | REVOKE | UPKEEP | API | TABLE | ROWS | ACTIVATIONS)
 }
 
 fn read(tag: u8, r: &mut FrameReader<'_>) -> Result<Message, Unreadable> {
     let message = match tag {
-        1..=3 | 10 | PATCH | PROBE | PROFILE | MIXED | UPKEEP | SHARD | TABLE | ROWS => {
+        1..=3 | 10 | PATCH | PROBE | PROFILE | MIXED | UPKEEP | SHARD | TABLE | ROWS | ACTIVATIONS => {
             read_to_writer(tag, r).map(Message::Writer)
         }
         0..=TAG_LAST => read_to_control(tag, r).map(Message::Control),
@@ -230,6 +230,9 @@ const TABLE: u8 = 20;
 
 /// A snapshot with rows of tables.
 const ROWS: u8 = 21;
+
+/// About stored activations.
+const ACTIVATIONS: u8 = 22;
 
 fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
     match message {
@@ -294,6 +297,8 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
         ToWriter::Probe(probe) => {
             w.byte(PROBE).long(probe.now_ms).bytes(&probe.well).bytes(&probe.degraded);
         }
+        ToWriter::Activations(_) if !HAS_CONTROL_PLANE => {}
+        ToWriter::Activations(message) => message.write(w.byte(ACTIVATIONS)),
         ToWriter::Shard(_) if !HAS_SHARDS => {}
         ToWriter::Shard(message) => shards::bytes::write(w.byte(SHARD), message),
     }
@@ -362,6 +367,7 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             well: r.bytes()?.to_vec(),
             degraded: r.bytes()?.to_vec(),
         }),
+        ACTIVATIONS if HAS_CONTROL_PLANE => ToWriter::Activations(Box::new(Activations::read(r)?)),
         SHARD if HAS_SHARDS => ToWriter::Shard(shards::bytes::read(r)?),
         _ => return None,
     })
@@ -440,7 +446,9 @@ fn read_to_control(which: u8, r: &mut FrameReader<'_>) -> Option<ToControl> {
 mod tests {
     use super::*;
     use crate::message::identity::REFUSALS;
-    use crate::message::{Ambient, KeyOf, Load, Op, TableAct};
+    use crate::message::{
+        Ambient, AttemptOutcome, AttemptResult, KeyOf, List, Listed, Load, Op, Retry, SendTurn, TableAct,
+    };
 
     fn of_profile(key: &KeyOf, act: Act) -> ToWriter {
         let ambient = Ambient { now_ms: 1, entropy: [3; 32] };
@@ -530,6 +538,33 @@ mod tests {
             of_table(TableAct::Find(vec![("products".into(), "k".into())])),
             of_profile(&key, Act::Erase),
             of_profile(&key, Act::Admit),
+            ToWriter::Activations(Box::new(Activations::Turn(SendTurn {
+                now_ms: 5,
+                entropy: [9; 32],
+                resumes: true,
+                most: 7,
+                results: [
+                    AttemptOutcome::NotBegun,
+                    AttemptOutcome::Failed("dns".into()),
+                    AttemptOutcome::Answered { status: 503, body: "é".into(), retry_after_s: 9 },
+                ]
+                .map(|outcome| AttemptResult { number: 3, id: [7; 16], at_ms: 5, outcome })
+                .to_vec(),
+            }))),
+            ToWriter::Activations(Box::new(Activations::List(List {
+                audience: "7".into(),
+                listed: Listed::Parked,
+                after: 9,
+                most: 200,
+            }))),
+            ToWriter::Activations(Box::new(Activations::Retry(Retry {
+                now_ms: 5,
+                audience: "7".into(),
+                parked: true,
+                after: 9,
+                destination: "mailer".into(),
+                id: Some([9; 16]),
+            }))),
             ToWriter::Written,
             ToWriter::Probe(Probe { now_ms: 5, well: b"{}".to_vec(), degraded: vec![] }),
         ];

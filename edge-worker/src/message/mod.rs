@@ -1,5 +1,6 @@
 //! Messages from the front to a writer or to the control object, and the types that both use.
 
+mod activations;
 mod api;
 mod codec;
 mod identity;
@@ -10,6 +11,8 @@ mod snapshot;
 mod tables;
 mod which;
 
+pub(crate) use activations::{Activations, List, Listed, Retry, SendTurn};
+pub use activations::{Attempt, AttemptOutcome, AttemptResult, SignedRequest};
 pub(crate) use api::{Api, Op};
 pub(crate) use codec::{Received, Unreadable, is_of_control_plane};
 pub(crate) use identity::{AUDIENCE, CLAIMS, EXPIRED, Identity, LIFETIME, MALFORMED, NOT_YET, SIGNATURE};
@@ -44,6 +47,8 @@ pub(crate) enum ToWriter {
     Probe(Probe),
     /// From another shard.
     Shard(shards::ToShard),
+    /// About stored activations.
+    Activations(Box<Activations>),
 }
 
 /// Says that a message is a part of a larger one, so that its answer is for the sender alone.
@@ -156,6 +161,27 @@ pub fn due_draft(ambient: Ambient, form: Form) -> Vec<u8> {
 /// replaced once more ([`FORGET`](crate::FORGET)); the next one with false notes that they were.
 pub fn upkeep(ambient: Ambient, entombs: bool, to: Route, form: Form) -> Vec<u8> {
     to.address(Message::Writer(ToWriter::Upkeep(Upkeep { ambient, entombs })).encode(form), None)
+}
+
+/// The message for a turn of delivery in a shard, with the results of attempts. Its answer has the next [attempts](Attempt::list), at
+/// most so many, and says when the next turn is due ([`NEXT`](crate::NEXT)), if one is. `resumes`: no attempt is under way in this
+/// process.
+pub fn send_turn(
+    ambient: Ambient,
+    resumes: bool,
+    most: u32,
+    results: Vec<AttemptResult>,
+    to: Route,
+    form: Form,
+) -> Vec<u8> {
+    let turn = Activations::Turn(SendTurn {
+        now_ms: ambient.now_ms,
+        entropy: ambient.entropy,
+        resumes,
+        most,
+        results,
+    });
+    to.address(Message::Writer(ToWriter::Activations(Box::new(turn))).encode(form), None)
 }
 
 /// The same for a shard that hands it to all others.

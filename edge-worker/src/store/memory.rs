@@ -162,6 +162,7 @@ impl Store for MemoryStore {
                 Found::WithRows(Box::new((self.read(read)?, self.tables.find(names))))
             }
             Read::Table { audience, table } => Found::Table(self.tables.state(audience, table)),
+            Read::Activations(read) => Found::Activations(Box::new(self.journeys.activations(read))),
         })
     }
 

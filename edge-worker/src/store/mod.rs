@@ -4,6 +4,7 @@
 //! one of them has changed since: the message is then read and folded again. [`sql`] turns both into statements, once
 //! for every host that stores in SQLite; [`memory`] keeps everything in memory.
 
+pub mod activations;
 mod control;
 pub(crate) mod index;
 pub mod journeys;
@@ -13,6 +14,7 @@ pub mod shards;
 pub mod sql;
 pub mod tables;
 
+use activations::{ActivationsRead, ActivationsWrite, FoundActivations};
 pub use control::{ControlBasis, ControlRead, ControlRow, ControlWrite, NEVER_MS};
 use journeys::{SendRow, WaitRow};
 pub use rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
@@ -90,6 +92,8 @@ pub enum Read {
         /// The table's name.
         table: String,
     },
+    /// Stored activations.
+    Activations(ActivationsRead),
 }
 
 /// The result of a [`Read`].
@@ -134,6 +138,8 @@ pub enum Found {
     WithRows(Box<(Found, Vec<FoundRow>)>),
     /// The generations of a table.
     Table(TableState),
+    /// Stored activations.
+    Activations(Box<FoundActivations>),
 }
 
 /// The state of the control API for an audience, and what the audience runs.
@@ -234,6 +240,8 @@ pub struct Write {
     pub control: Option<Box<ControlWrite>>,
     /// Rows of a table.
     pub table: Option<Box<TableWrite>>,
+    /// Changes of the delivery of activations.
+    pub activations: Option<Box<ActivationsWrite>>,
 }
 
 /// Changes that only the control plane makes.
@@ -429,6 +437,7 @@ impl Write {
         self.sends.append(&mut other.sends);
         self.control = self.control.take().or(other.control);
         self.table = self.table.take().or(other.table);
+        self.activations = self.activations.take().or(other.activations);
     }
 
     /// The number of profiles that are stored for the first time.
@@ -440,6 +449,11 @@ impl Write {
     pub fn erases(&self) -> bool {
         let erases = |upkeep: &Upkeep| !(upkeep.erased.is_empty() && upkeep.rows.is_empty());
         self.upkeep.as_ref().is_some_and(|upkeep| erases(upkeep) && upkeep.turn.is_none())
+    }
+
+    /// True if messages may have to be sent now, so that a turn of delivery is due.
+    pub fn sends(&self) -> bool {
+        !self.sends.is_empty() || (HAS_CONTROL_PLANE && self.activations.is_some())
     }
 
     /// True if there is nothing to write.

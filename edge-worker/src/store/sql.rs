@@ -3,6 +3,7 @@
 //! A host runs [`SCHEMA`] when it opens a database, runs the statements of a [`Read`] and passes their rows back, and
 //! runs those of a [`Write`] in one transaction. Values are always parameters.
 
+mod activations;
 mod asked;
 mod cell;
 mod control;
@@ -16,6 +17,7 @@ mod statement;
 mod tables;
 mod upkeep;
 
+pub use activations::READ_ACTIVATIONS;
 use asked::{all_keys, asked, erased, journals, profiles, sizes, unerased};
 pub use cell::{Cell, Rows};
 pub use found::found;
@@ -110,6 +112,13 @@ pub const SCHEMA: &[&str] = &[
     journeys::SCHEMA[1],
     journeys::SCHEMA[2],
     journeys::SCHEMA[3],
+    activations::SCHEMA[0],
+    activations::SCHEMA[1],
+    activations::SCHEMA[2],
+    activations::SCHEMA[3],
+    activations::SCHEMA[4],
+    activations::SCHEMA[5],
+    activations::SCHEMA[6],
     control::SCHEMA[0],
     control::SCHEMA[1],
     renewal::SCHEMA[0],
@@ -163,7 +172,12 @@ pub fn reads(read: &Read) -> Vec<Statement> {
             sql: "SELECT audience, number, hash FROM pointer ORDER BY audience",
             params: Vec::new(),
         }],
-        Read::Releases { .. } | Read::Release { .. } | Read::Control(_) if !HAS_CONTROL_PLANE => Vec::new(),
+        Read::Releases { .. } | Read::Release { .. } | Read::Control(_) | Read::Activations(_)
+            if !HAS_CONTROL_PLANE =>
+        {
+            Vec::new()
+        }
+        Read::Activations(read) => activations::reads(read),
         Read::Control(read) => control::reads(read),
         Read::Releases { audience } => vec![releases(audience)],
         Read::Release { audience, which } => vec![releases(audience), release(audience, which)],
@@ -380,6 +394,9 @@ pub fn writes(write: &Write) -> Vec<Statement> {
         }
         if let Some(table) = &write.table {
             tables::writes(table, &mut push);
+        }
+        if let Some(write) = &write.activations {
+            activations::writes(write, &mut push);
         }
         if let Some(upkeep) = &write.upkeep {
             keeps_up(upkeep, push);

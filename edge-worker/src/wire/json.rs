@@ -95,6 +95,11 @@ impl Json {
         self.0.push_str(if value { "true" } else { "false" });
     }
 
+    /// Writes what is JSON already.
+    pub(crate) fn raw(&mut self, json: &str) {
+        self.0.push_str(json);
+    }
+
     /// `null`
     pub fn null(&mut self) {
         self.0.push_str("null");

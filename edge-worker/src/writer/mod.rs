@@ -6,6 +6,7 @@
 
 mod across;
 mod decide;
+mod delivery;
 mod events;
 mod import;
 mod journeys;
@@ -30,7 +31,7 @@ use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
 use crate::limits::SHARD_BYTES_WARNED;
-use crate::message::{KeyOf, OfProfile, Part, Probe, Route, SnapshotRequest, ToWriter, Upkeep};
+use crate::message::{Activations, KeyOf, OfProfile, Part, Probe, Route, SnapshotRequest, ToWriter, Upkeep};
 use crate::outcome::{Answered, Folded, Outcome};
 use crate::plane::{DECIDES, FOLDS_ALL, HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::rates::Meter;
@@ -62,6 +63,7 @@ pub(crate) enum Work {
     Peer(Box<peers::Peer>),
     Written,
     Probe(Probe),
+    Activations(Box<Activations>, Route),
 }
 
 impl Work {
@@ -123,10 +125,18 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, context: Context<'_>) -> Resu
             let (read, batch) = events::open(edge, events, across)?;
             Ok(Opened { read, work: Work::Events(Box::new(batch)) })
         }
-        ToWriter::Import(_) | ToWriter::Profile(_) | ToWriter::Upkeep(_) | ToWriter::Table(_)
+        ToWriter::Import(_)
+        | ToWriter::Profile(_)
+        | ToWriter::Upkeep(_)
+        | ToWriter::Table(_)
+        | ToWriter::Activations(_)
             if !HAS_CONTROL_PLANE =>
         {
             Err(Response::refused(Refusal::INTERNAL))
+        }
+        ToWriter::Activations(message) => {
+            let read = Some(delivery::read(&message));
+            Ok(Opened { read, work: Work::Activations(message, route) })
         }
         ToWriter::Upkeep(message) => {
             let due = upkeep::due(edge, &message);
@@ -179,6 +189,7 @@ pub(crate) fn meter(meter: &mut Meter, work: &mut Work, again: bool) -> Result<(
         | Work::Table(_)
         | Work::Written
         | Work::Probe(_)
+        | Work::Activations(..)
         | Work::Peer(_) => Ok(()),
     }
 }
@@ -234,6 +245,13 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         (Work::Upkeep(message, before, across), Found::Due(due)) if HAS_CONTROL_PLANE => {
             let across = across.as_deref().filter(|_| DECIDES);
             upkeep::fold(edge, message, *before, due, across)
+        }
+        (Work::Activations(message, route), Found::Activations(found)) if HAS_CONTROL_PLANE => {
+            match &**message {
+                Activations::Turn(turn) => delivery::turn(edge, turn, found),
+                Activations::List(list) => delivery::list(list, *route, found),
+                Activations::Retry(retry) => delivery::retry(retry, *route, found),
+            }
         }
         (Work::Profile(message, Some(across)), Found::Shard(found)) if DECIDES => {
             profile::fold_across(edge, message, across, found)
@@ -321,7 +339,7 @@ fn fold_probe(edge: &Edge, probe: &Probe, bytes: i64) -> Folded {
 pub(crate) fn unavailable(work: &Work) -> Response {
     match work {
         Work::Events(batch) => batch.unavailable(),
-        Work::Import(_) | Work::Profile(..) | Work::Upkeep(..) | Work::Table(_) => {
+        Work::Import(_) | Work::Profile(..) | Work::Upkeep(..) | Work::Table(_) | Work::Activations(..) => {
             Response::problem(Refusal::STORAGE, None)
         }
         Work::Snapshot(..) | Work::Written | Work::Peer(_) => Response::refused(Refusal::STORAGE),

@@ -80,16 +80,17 @@ message   → wire
 store     → message wire
 keys      → message wire
 bundle    → wire
+destinations → message wire
 rates     → message
 discovery → wire
-edge      → bundle discovery keys message metrics rates store
+edge      → bundle destinations discovery keys message metrics rates store
 log       → wire
 request_id → message wire
 outcome   → log metrics store wire
 answer    → message metrics wire
 device    → answer wire
 shard     → outcome wire
-writer    → answer edge keys log message metrics outcome rates shard store wire
+writer    → answer destinations edge keys log message metrics outcome rates shard store wire
 releases  → bundle log message outcome store wire
 lookup    → answer edge keys message metrics shard wire
 rehearsal → answer bundle edge lookup message outcome store wire writer

@@ -1,5 +1,6 @@
 //! The verbs, one file each. The doc comment of a verb's `Args` is what `--help` prints.
 
+pub(crate) mod activations;
 pub(crate) mod api;
 pub(crate) mod codes;
 pub(crate) mod completions;

@@ -1,5 +1,7 @@
 //! `usher serve`: the HTTP service on this machine.
 
+mod destinations;
+
 use std::env;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -75,6 +77,10 @@ pub(crate) struct Args {
     /// Speak TLS with a certificate for localhost that is made on the spot and kept in the data directory
     #[arg(long, conflicts_with = "cert")]
     local_tls: bool,
+    /// A file with the destinations of activations, TOML or JSON; the environment variable USHER_DESTINATIONS has the same as JSON.
+    /// docs/activations.md has their settings
+    #[arg(long, value_name = "FILE")]
+    destinations: Option<PathBuf>,
     /// Log each request as a JSON line on standard error: time, id, method, route, status, bytes and milliseconds; never a key, a
     /// path, a query or a value. The id is that of the answer's usher-request-id
     #[arg(long)]
@@ -111,6 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         security,
         access_log: args.access_log,
         profile_days: args.profile_days,
+        destinations: destinations::read(args.destinations.as_deref())?,
         demo: env::var_os("USHER_DEMO").is_some_and(|value| value == "1"),
     })?;
     Ok(Exit::Fine)

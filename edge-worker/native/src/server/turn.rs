@@ -6,6 +6,7 @@
 
 mod commit;
 mod request;
+mod sending;
 mod state;
 mod task;
 mod timer;

@@ -33,6 +33,7 @@ impl Writer {
         rates: Rates,
         form: Option<Form>,
         profile_days: u32,
+        destinations: String,
     ) -> Result<Writer, Failure> {
         // No earlier build shares what is new.
         let form = form.or(shards.is_new().then_some(Form::NEWEST));
@@ -42,6 +43,7 @@ impl Writer {
             edge.set_rates(rates);
             edge.set_form(&form);
             edge.set_profile_days(&profile_days.to_string());
+            edge.set_destinations(&destinations);
             edge.keep_metrics();
             edge.keep_discovery();
             meet(&mut edge, shards)?;
@@ -58,6 +60,10 @@ impl Writer {
             // Not an end: a deployment without keys says so at `/healthz` and refuses everything else.
             event("unconfigured", format!("{complaint}; every route but /healthz answers 503"));
         }
+        if let Some(complaint) = edge.destinations_complaint() {
+            return Err(Failure::new(format!("the destinations of activations: {complaint}"))
+                .help("docs/activations.md has their settings"));
+        }
         if let Some(complaint) = edge.form_complaint() {
             event("form_refused", complaint);
         }
@@ -68,6 +74,7 @@ impl Writer {
         refresh(&mut edge, &mut shards, &mut log);
         let (jobs, mut waiting) = mpsc::channel::<Waiting>(JOBS_MAX);
         let mut service = Service::new(edge, shards);
+        let woken = service.woken();
         // Its own, because it ends what it took when the one of connections is gone.
         let clock = runtime::Builder::new_current_thread()
             .enable_time()
@@ -76,12 +83,20 @@ impl Writer {
         let work = move || {
             loop {
                 let wait = if service.is_ready() { Duration::ZERO } else { service.pause_time() };
-                let first = match clock.block_on(async { timeout(wait, waiting.recv()).await }) {
-                    Ok(None) if service.is_ready() => None,
+                let called = clock.block_on(async {
+                    tokio::select! {
+                        biased;
+                        called = timeout(wait, waiting.recv()) => called.ok(),
+                        // An attempt has ended.
+                        () = woken.notified() => None,
+                    }
+                });
+                let first = match called {
+                    Some(None) if service.is_ready() => None,
                     // Nobody will call any more.
-                    Ok(None) => break,
-                    Ok(first) => first,
-                    Err(_) => None,
+                    Some(None) => break,
+                    Some(first) => first,
+                    None => None,
                 };
                 if service.turn(first, &mut waiting, TURN_TIME).is_ok() {
                     continue;

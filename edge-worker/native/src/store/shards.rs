@@ -275,6 +275,17 @@ impl SqliteStore {
         Ok((open.unsigned_abs(), (open > 0).then_some(since_ms)))
     }
 
+    /// The number of activations that wait, the time of the oldest of them in Unix milliseconds, 0 without any, and the number of
+    /// parked ones.
+    pub(crate) fn activations(&self) -> Result<(u64, i64, u64), StoreFailure> {
+        let connection = self.connection.as_ref().ok_or_else(in_doubt)?;
+        let mut counts = connection.prepare_cached(sql::READ_ACTIVATIONS).map_err(failure)?;
+        let found =
+            counts.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, i64>(2)?)));
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
+        found.map(|(waiting, oldest, parked)| (count(waiting), oldest, count(parked))).map_err(failure)
+    }
+
     /// The number of the latest row of the outbox that is not answered; 0: there is none.
     pub(crate) fn last_row(&self) -> Result<i64, StoreFailure> {
         let connection = self.connection.as_ref().ok_or_else(in_doubt)?;

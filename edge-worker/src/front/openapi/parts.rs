@@ -52,6 +52,10 @@ pub(super) const fn answer(schema: &'static str, about: &'static str) -> Answer 
     Answer { status: 200, about, schema, headers: &[] }
 }
 
+pub(super) const LIMIT: Parameter = query("limit", false, "Most rows of the page, 1 to 200.");
+pub(super) const NEXT: Parameter = query("next", false, "That of the page before.");
+pub(super) const ID: Parameter = query("id", false, "The only one.");
+pub(super) const DESTINATION: Parameter = query("destination", false, "Those to this destination.");
 pub(super) const SEEN: &[&str] = &["usher-seen"];
 pub(super) const JSON: &[&str] = &["application/json"];
 /// Of questions for one visitor.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::described::DESCRIBED;
 use super::described_api::DESCRIBED_API;
+use super::described_operators::DESCRIBED_OPERATORS;
 use super::described_rest::DESCRIBED_REST;
 use super::described_rows::DESCRIBED_ROWS;
 use super::parts::{Answer, Described, Parameter};
@@ -36,13 +37,13 @@ fn every_route_is_described() {
     assert!(routes.eq(described), "front/openapi/described.rs has the routes of the table, in its order");
 }
 
-fn all() -> impl Iterator<Item = &'static Described> {
-    of_pages().chain(of_api())
+/// Those of docs/http.md.
+fn of_pages() -> impl Iterator<Item = &'static Described> {
+    DESCRIBED.iter().chain(DESCRIBED_OPERATORS).chain(DESCRIBED_ROWS)
 }
 
-/// The routes of docs/http.md.
-fn of_pages() -> impl Iterator<Item = &'static Described> {
-    DESCRIBED.iter().chain(DESCRIBED_ROWS)
+fn all() -> impl Iterator<Item = &'static Described> {
+    of_pages().chain(of_api())
 }
 
 fn of_api() -> impl Iterator<Item = &'static Described> {

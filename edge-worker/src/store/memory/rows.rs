@@ -1,7 +1,10 @@
 //! Rows in memory beside those of profiles: about other shards, and of journeys.
 
+mod activations;
+
 use std::collections::BTreeMap;
 
+use super::super::activations::{AttemptRow, DeliveryRow};
 use super::super::journeys::SendRow;
 use super::super::shards::{GoneRow, IntentRow, OutboxRow, PointerRow, SealedRow};
 use super::super::{Retired, Write};
@@ -44,6 +47,16 @@ pub struct JourneyRows {
     pub waits: BTreeMap<(String, [u8; 16]), i64>,
     /// Messages that are not sent yet, oldest first.
     pub sends: Vec<SendRow>,
+    /// The number of each of them, ascending.
+    pub(super) numbers: Vec<i64>,
+    pub(super) last: i64,
+    /// How their delivery stands, by their numbers.
+    pub delivery: BTreeMap<i64, DeliveryRow>,
+    /// Attempts by their numbers.
+    pub attempts: BTreeMap<i64, AttemptRow>,
+    /// Rates of destinations.
+    pub(super) free: BTreeMap<String, i64>,
+    pub(super) sequence: i64,
 }
 
 impl JourneyRows {
@@ -56,7 +69,20 @@ impl JourneyRows {
                 None => self.waits.remove(&of),
             };
         }
-        self.sends.extend(write.sends.iter().cloned());
+        for row in &write.sends {
+            self.last += 1;
+            self.numbers.push(self.last);
+            self.sends.push(row.clone());
+        }
+        if let Some(write) = &write.activations {
+            self.write_activations(write);
+        }
+    }
+
+    /// Stores these messages in the place of all that are there, for tests.
+    pub fn replace_sends(&mut self, rows: Vec<SendRow>) {
+        self.keep(|_, _| false);
+        self.write(&Write { sends: rows, ..Write::default() });
     }
 
     /// Those of these profiles.
@@ -71,13 +97,31 @@ impl JourneyRows {
         self.sends.iter_mut().filter(of).for_each(|row| row.profile = retired.into);
     }
 
-    pub(super) fn erase(&mut self, audience: &str, id: [u8; 16]) {
+    pub(super) fn erase(&mut self, audience: &str, id: [u8; 16], absorbed: &[[u8; 16]]) {
         self.waits.remove(&(audience.to_owned(), id));
-        self.sends.retain(|row| row.audience != audience || row.profile != id);
+        self.keep(|_, row| row.audience != audience || row.profile != id);
+        self.attempts.retain(|_, row| {
+            row.audience != audience || (row.profile != id && !absorbed.contains(&row.profile))
+        });
     }
 
-    pub(super) fn expire(&mut self, now_ms: i64) {
-        self.sends.retain(|row| row.at_ms > now_ms.saturating_sub(SENDING_MS));
+    pub(crate) fn expire(&mut self, now_ms: i64) {
+        let before_ms = now_ms.saturating_sub(SENDING_MS);
+        self.keep(|_, row| row.at_ms > before_ms);
+        self.attempts.retain(|_, row| row.at_ms > before_ms);
+    }
+
+    /// Keeps the messages for which this holds.
+    pub(super) fn keep(&mut self, holds: impl Fn(i64, &SendRow) -> bool) {
+        let numbered = self.numbers.drain(..).zip(self.sends.drain(..)).collect::<Vec<_>>();
+        for (number, row) in numbered {
+            if holds(number, &row) {
+                self.numbers.push(number);
+                self.sends.push(row);
+            } else {
+                self.delivery.remove(&number);
+            }
+        }
     }
 }
 

@@ -136,9 +136,9 @@ impl MemoryStore {
             rows.outbox.push((rows.last, row.clone()));
         }
         let of = |row: &SendRow| (row.audience.clone(), row.profile, row.id);
-        self.journeys.sends.retain(|row| !write.handed_over.iter().any(|moved| of(moved) == of(row)));
+        self.journeys.keep(|_, row| !write.handed_over.iter().any(|moved| of(moved) == of(row)));
         for (audience, id) in &write.forgotten {
-            self.journeys.erase(audience, *id);
+            self.journeys.erase(audience, *id, &[]);
         }
         self.journal.retain(|row| !write.forgotten.contains(&(row.audience.clone(), row.profile)));
         for (name, at_ms) in &write.erased {

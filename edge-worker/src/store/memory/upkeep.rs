@@ -17,7 +17,7 @@ impl MemoryStore {
             };
             self.journal.retain(|row| !is_of(&row.audience, row.profile));
             self.retired.retain(|retired| !is_of(&retired.audience, retired.id));
-            self.journeys.erase(&erased.audience, erased.id);
+            self.journeys.erase(&erased.audience, erased.id, &erased.absorbed);
         }
         self.tables.erase(&upkeep.rows);
         for new in &upkeep.suppressed {

@@ -5,7 +5,7 @@ use super::rows::{
     Row, each, found_due, found_erased, found_journal, found_one_release, found_profiles, found_size,
     is_without_id, odd, parts_of,
 };
-use super::{control, shards, tables};
+use super::{activations, control, shards, tables};
 use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
 use crate::store::{Found, HeldKey, Pointer, Read, StoreFailure};
 use usher_engine::gather::Gather;
@@ -62,6 +62,9 @@ pub fn found(read: &Read, mut rows: Vec<Rows>) -> Result<Found, StoreFailure> {
             })
         }
         Read::Control(_) if HAS_CONTROL_PLANE => Ok(Found::Control(Box::new(control::found(rows)?))),
+        Read::Activations(read) if HAS_CONTROL_PLANE => {
+            Ok(Found::Activations(Box::new(activations::found(read, rows)?)))
+        }
         Read::Shard(_) | Read::Unanswered(_) if !HAS_SHARDS => Err(odd()),
         Read::Shard(read) => Ok(Found::Shard(Box::new(shards::found(read, rows)?))),
         Read::Unanswered(_) => Ok(Found::Unanswered(each(rows, shards::delivery)?)),
@@ -75,7 +78,8 @@ pub fn found(read: &Read, mut rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         | Read::Control(_)
         | Read::Rows(_)
         | Read::WithRows(_)
-        | Read::Table { .. } => Err(odd()),
+        | Read::Table { .. }
+        | Read::Activations(_) => Err(odd()),
         Read::Pointers | Read::Written => {
             let pointer =
                 |row: &mut Row| Pointer { audience: row.text(), number: row.counted(), hash: row.text() };

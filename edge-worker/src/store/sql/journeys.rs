@@ -3,7 +3,7 @@
 use super::cell::Cell;
 use super::rows::Row;
 use super::statement::{Statement, bytes, text};
-use crate::limits::{SENDING_MS, UPKEEP_ROWS_MAX};
+use crate::limits::UPKEEP_ROWS_MAX;
 use crate::plane::FOLDS_ALL;
 use crate::store::journeys::{SendRow, WaitRow};
 use crate::store::{Retired, Write};
@@ -76,10 +76,13 @@ pub(super) fn send(row: &mut Row) -> SendRow {
 
 /// The statement of a message that another shard sends from now on. Its text is overwritten with it.
 pub(super) fn hands_over(row: &SendRow, push: &mut (impl FnMut(&'static str, Vec<Cell>) + ?Sized)) {
+    let of = || vec![text(&row.audience), bytes(&row.profile), bytes(&row.id)];
     push(
-        "DELETE FROM sending WHERE audience = ? AND profile = ? AND id = ?",
-        vec![text(&row.audience), bytes(&row.profile), bytes(&row.id)],
+        "DELETE FROM delivery WHERE number IN
+           (SELECT number FROM sending WHERE audience = ? AND profile = ? AND id = ?)",
+        of(),
     );
+    push("DELETE FROM sending WHERE audience = ? AND profile = ? AND id = ?", of());
 }
 
 /// The statements of a merge: its due times end, and what is not sent yet moves.
@@ -99,18 +102,13 @@ pub(super) fn erases(
     let of = || vec![text(audience), bytes(id)];
     push("DELETE FROM waiting WHERE audience = ? AND profile = ?", of());
     push(
+        "DELETE FROM delivery WHERE number IN (SELECT number FROM sending WHERE audience = ? AND profile = ?)",
+        of(),
+    );
+    push(
         "UPDATE sending SET message = substr(hex(zeroblob(length(CAST(message AS BLOB)))), 1,
            length(CAST(message AS BLOB))) WHERE audience = ? AND profile = ?",
         of(),
     );
     push("DELETE FROM sending WHERE audience = ? AND profile = ?", of());
-}
-
-/// The statement of a turn of upkeep: what was never sent goes after its time.
-pub(super) fn expires(now_ms: i64, push: &mut impl FnMut(&'static str, Vec<Cell>)) {
-    let most = Cell::Number(i64::try_from(UPKEEP_ROWS_MAX).unwrap_or(i64::MAX));
-    push(
-        "DELETE FROM sending WHERE number IN (SELECT number FROM sending WHERE at_ms <= ? ORDER BY number LIMIT ?)",
-        vec![Cell::Number(now_ms.saturating_sub(SENDING_MS)), most],
-    );
 }

@@ -10,10 +10,10 @@ use super::super::shards::{
 use super::super::{FoundProfile, HeldKey, StoreFailure};
 use super::asked::{all_keys, asked, erased, journals, named, profiles};
 use super::cell::{Cell, Rows};
-use super::journeys;
 use super::part::cut;
 use super::rows::{Row, each, found_erased, found_journal, found_profile, found_profiles, odd, parts_of};
 use super::statement::{Statement, bytes, integer, text};
+use super::{activations, journeys};
 use crate::limits::{AGED_ROWS_MAX, DUE_MAX, UPKEEP_ROWS_MAX};
 use crate::message::{Delivery, Place};
 use crate::plane::DECIDES;
@@ -390,6 +390,7 @@ pub(super) fn writes(write: &ShardWrite, push: &mut dyn FnMut(&'static str, Vec<
     for (audience, id) in &write.forgotten {
         push("DELETE FROM gone WHERE audience = ? AND id = ?", vec![text(audience), bytes(id)]);
         push("DELETE FROM journal WHERE audience = ? AND profile = ?", vec![text(audience), bytes(id)]);
+        activations::erases(audience, &[*id], push);
         journeys::erases(audience, id, push);
     }
     for row in &write.handed_over {

@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::statement::{Statement, absent, bytes, text};
-use super::{journeys, renewal, shards, tables};
+use super::{activations, journeys, renewal, shards, tables};
 use crate::limits::{DAY_MS, SUPPRESSION_MS, UPKEEP_ROWS_MAX};
 use crate::plane::DECIDES;
 use crate::store::{DueBefore, Erased, Turn, Upkeep};
@@ -151,7 +151,7 @@ fn takes_turn(turn: &Turn, mut push: impl FnMut(&'static str, Vec<Cell>)) {
     for name in &turn.entombed {
         push("UPDATE suppression SET copies = 0 WHERE name = ?", vec![text(name)]);
     }
-    journeys::expires(turn.due.now_ms, &mut push);
+    activations::expires(turn.due.now_ms, &mut push);
     tables::drops(&mut push);
     if let Some(renews) = &turn.renews {
         renewal::renews(renews, &mut push);
@@ -178,5 +178,7 @@ fn erases(erased: &Erased, push: &mut impl FnMut(&'static str, Vec<Cell>)) {
         push("DELETE FROM journal WHERE audience = ? AND profile = ?", of(id));
         push("DELETE FROM retired WHERE audience = ? AND id = ?", of(id));
     }
+    activations::erases(&erased.audience, &erased.absorbed, push);
+    activations::erases(&erased.audience, &[erased.id], push);
     journeys::erases(&erased.audience, &erased.id, push);
 }

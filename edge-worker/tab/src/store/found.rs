@@ -56,6 +56,7 @@ impl RowStore {
                 Found::WithRows(Box::new((self.found(read)?, self.table_rows(names)?)))
             }
             Read::Table { audience, table } => Found::Table(self.table_state(audience, table)?),
+            Read::Activations(_) => return Err(StoreFailure("a tab delivers nothing".to_owned())),
             Read::Shard(_) | Read::Unanswered(_) => {
                 return Err(StoreFailure("there is one shard, which asks nobody".to_owned()));
             }

@@ -58,6 +58,12 @@ impl Service {
 
     /// Gives the answer to a message, which is durable, to who waits for it. None: it is not known what came of the message.
     pub(super) fn end(&mut self, number: u64, mut task: Task, response: Option<Response>) {
+        if mem::take(&mut task.erases) {
+            self.sender.note_erasure();
+        }
+        if mem::take(&mut task.sends) && !matches!(task.reply, Reply::Sending(_)) {
+            self.note_sends(task.shard);
+        }
         mem::take(&mut task.lines).iter().for_each(|line| log_about(&task.about, line));
         if let Some(rows) = task.rows.take() {
             self.note_due(task.shard);
@@ -72,7 +78,7 @@ impl Service {
                 return;
             }
         }
-        if !matches!(task.reply, Reply::Upkeep(_))
+        if !matches!(task.reply, Reply::Upkeep(_) | Reply::Sending(_))
             && let Some(next_ms) = response.as_ref().and_then(next_of)
         {
             // Somebody waits in a journey, or rows were removed.
@@ -101,6 +107,7 @@ impl Service {
             Reply::Upkeep(shard) => {
                 self.keep_up_after(shard, response.as_ref().and_then(next_of));
             }
+            Reply::Sending(shard) => self.end_send_turn(shard, response),
             Reply::Nobody => {}
         }
     }
@@ -116,7 +123,7 @@ impl Service {
 }
 
 /// The time after which the next turn of upkeep is due, in milliseconds, if an answer says it.
-fn next_of(response: &Response) -> Option<u64> {
+pub(super) fn next_of(response: &Response) -> Option<u64> {
     let found = response.headers.iter().find(|(name, _)| *name == NEXT);
     found.and_then(|(_, next_ms)| next_ms.parse().ok())
 }

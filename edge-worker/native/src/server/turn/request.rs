@@ -31,6 +31,9 @@ impl Service {
         if self.shards.count() > 1 && job.target.starts_with("/metrics") {
             self.count_merges();
         }
+        if job.target.starts_with("/metrics") {
+            self.count_activations();
+        }
         match front::handle(&self.edge, &request(job, body)) {
             Step::Publish { .. } | Step::Control { .. } => Begun::Alone,
             Step::Respond(response) => {

@@ -1,15 +1,18 @@
 //! The service of this process, and what waits in it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use usher_edge::lookup::PendingLookup;
+use usher_edge::message::AttemptResult;
 use usher_edge::{Edge, Question, Response, Split};
 
 use super::task::{Next, Reply, Task};
 use crate::limits::FIRST_UPKEEP_TIME;
 use crate::server::job::Job;
+use crate::server::sender::Sender;
 use crate::store::Shards;
 
 /// The service of this process: its edge, its shards, and the messages between them.
@@ -37,6 +40,9 @@ pub(in crate::server) struct Service {
     pub(super) forget: Instant,
     /// The next time at which drafts of the control API are looked at; None: there is none to publish.
     pub(super) drafts: Option<Instant>,
+    /// The delivery of activations, of each shard, and its attempts.
+    pub(super) sending: Vec<Sending>,
+    pub(super) sender: Sender,
     pub(super) last: u64,
 }
 
@@ -60,12 +66,19 @@ impl Service {
             forget: now,
             // One may have been left when the process ended.
             drafts: Some(now),
+            sending: vec![Sending::new(now); count],
+            sender: Sender::default(),
             last: 0,
         };
         if count > 1 {
             service.resume();
         }
         service
+    }
+
+    /// Notified when an attempt to deliver an activation has ended.
+    pub(in crate::server) fn woken(&self) -> Arc<Notify> {
+        self.sender.woken()
     }
 
     /// True if there are messages that wait for nothing.
@@ -130,3 +143,23 @@ pub(super) struct Held {
 /// The service panicked, in an unwinding build: its caller got an answer, and the edge has to be made again.
 #[derive(Debug)]
 pub(in crate::server) struct Panicked;
+
+/// The delivery of a shard.
+#[derive(Clone, Debug)]
+pub(super) struct Sending {
+    /// When the next turn is due; None: when something is stored.
+    pub(super) due: Option<Instant>,
+    /// True from the first turn on, before which attempts of another process may be noted.
+    pub(super) resumed: bool,
+    pub(super) is_under_way: bool,
+    /// Results that no turn has noted, and those of the turn that is under way.
+    pub(super) ended: Vec<AttemptResult>,
+    pub(super) told: Vec<AttemptResult>,
+}
+
+impl Sending {
+    pub(super) fn new(now: Instant) -> Sending {
+        let (ended, told) = (Vec::new(), Vec::new());
+        Sending { due: Some(now), resumed: false, is_under_way: false, ended, told }
+    }
+}

@@ -27,6 +27,8 @@ pub(super) enum Reply {
     Settled(u32, u64),
     /// The upkeep of a shard.
     Upkeep(u32),
+    /// The delivery of a shard.
+    Sending(u32),
     Nobody,
 }
 
@@ -67,6 +69,9 @@ pub(super) struct Task {
     pub(super) wrote: bool,
     /// The rows of the outbox that it has written.
     pub(super) rows: Option<(i64, i64)>,
+    /// It has stored messages to send, and it has erased something.
+    pub(super) sends: bool,
+    pub(super) erases: bool,
     /// Lines for the log, once it is durable.
     pub(super) lines: Vec<Line>,
     /// The time that the service computed.
@@ -94,6 +99,8 @@ impl Task {
             first: None,
             wrote: false,
             rows: None,
+            sends: false,
+            erases: false,
             lines: Vec::new(),
             computing: Duration::ZERO,
         }
@@ -185,6 +192,7 @@ impl Task {
                     {
                         self.rows = (after > before).then_some((before + 1, after));
                     }
+                    (self.sends, self.erases) = (outcome.write.sends(), outcome.write.erases());
                     self.lines.extend(outcome.log);
                     return Next::Answer(outcome.response);
                 }

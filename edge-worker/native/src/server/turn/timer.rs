@@ -23,7 +23,8 @@ impl Service {
             return MERGE_PAUSE;
         }
         let now = Instant::now();
-        let due = self.due.iter().chain([&self.drafts]).flatten();
+        let sending = self.sending.iter().map(|sending| &sending.due);
+        let due = self.due.iter().chain([&self.drafts]).chain(sending).flatten();
         let due = due.map(|at| at.saturating_duration_since(now)).min();
         due.map_or(WAKE_TIME, |due| due.min(WAKE_TIME))
     }
@@ -51,6 +52,7 @@ impl Service {
         if self.drafts.is_some_and(|at| at <= now) {
             self.publish_due(now);
         }
+        self.send_activations(now);
         let is_due = |shard: &u32| self.upkeep.get(place(*shard)).is_some_and(|at| *at <= now);
         let due: Vec<u32> = (0..self.shards.count()).filter(is_due).take(UPKEEP_AT_ONCE_MAX).collect();
         due.into_iter().for_each(|shard| self.keep_up(shard));
@@ -187,6 +189,6 @@ impl Service {
 }
 
 /// The place of a shard in a list.
-fn place(shard: u32) -> usize {
+pub(super) fn place(shard: u32) -> usize {
     usize::try_from(shard).unwrap_or(usize::MAX)
 }

@@ -1,0 +1,235 @@
+//! Messages about activations: turns of delivery, lists for operators, and what these want tried again.
+
+use crate::wire::frame::{FrameReader, FrameWriter};
+
+/// For the writer of a shard, about the activations that are stored there.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Activations {
+    Turn(SendTurn),
+    List(List),
+    Retry(Retry),
+}
+
+/// A turn of delivery: notes the results of attempts, and answers with the next ones.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SendTurn {
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+    /// Unpredictable bytes.
+    pub(crate) entropy: [u8; 32],
+    /// True if the host has no attempt under way: those that were begun were lost with the process.
+    pub(crate) resumes: bool,
+    /// Most attempts that the host begins now.
+    pub(crate) most: u32,
+    pub(crate) results: Vec<AttemptResult>,
+}
+
+/// The result of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptResult {
+    /// As [`Attempt::number`].
+    pub number: i64,
+    /// As [`Attempt::id`].
+    pub id: [u8; 16],
+    /// When it began, Unix milliseconds.
+    pub at_ms: i64,
+    /// What came of it.
+    pub outcome: AttemptOutcome,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// It was not begun, and does not count.
+    NotBegun,
+    /// The destination answered.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// The beginning of the body.
+        body: String,
+        /// The time after which the destination wants the next attempt, in seconds; 0: it did not say.
+        retry_after_s: u32,
+    },
+    /// There was no answer, for this reason.
+    Failed(String),
+}
+
+/// An attempt that a host is to begin now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The number of the stored message in its shard.
+    pub number: i64,
+    /// The message's id; another message may get the number later.
+    pub id: [u8; 16],
+    /// The request.
+    pub request: SignedRequest,
+}
+
+/// A request, signed for one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedRequest {
+    /// The destination's id.
+    pub destination: String,
+    /// True if the host may have an address of this machine or of a private network.
+    pub private: bool,
+    /// `POST`, `PUT` or `PATCH`.
+    pub method: String,
+    /// Absolute; no reader of addresses takes it for another one.
+    pub url: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Attempt {
+    pub(crate) fn write(w: &mut FrameWriter, attempt: &Attempt) {
+        let SignedRequest { destination, private, method, url, headers, body } = &attempt.request;
+        w.long(attempt.number).bytes(&attempt.id).text(destination).byte(u8::from(*private));
+        w.text(method).text(url).list(headers, |w, (name, value)| {
+            w.text(name).text(value);
+        });
+        w.bytes(body);
+    }
+
+    /// The attempts of the answer to a turn; None: it is no such answer.
+    pub fn list(answer: &[u8]) -> Option<Vec<Attempt>> {
+        FrameReader(answer).list(|r| {
+            Some(Attempt {
+                number: r.long()?,
+                id: r.bytes()?.try_into().ok()?,
+                request: SignedRequest {
+                    destination: r.text()?.to_owned(),
+                    private: r.byte()? != 0,
+                    method: r.text()?.to_owned(),
+                    url: r.text()?.to_owned(),
+                    headers: r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?,
+                    body: r.bytes()?.to_vec(),
+                },
+            })
+        })
+    }
+}
+
+impl AttemptResult {
+    /// Writes it as hosts hand it over: number, id, time, status (0: no answer; 1: not begun), text, seconds.
+    pub fn write(&self, w: &mut FrameWriter) {
+        let (status, text, seconds) = match &self.outcome {
+            AttemptOutcome::NotBegun => (1, "", 0),
+            AttemptOutcome::Failed(reason) => (0, reason.as_str(), 0),
+            AttemptOutcome::Answered { status, body, retry_after_s } => {
+                (u32::from(*status), body.as_str(), *retry_after_s)
+            }
+        };
+        w.long(self.number).bytes(&self.id).long(self.at_ms).number(status).text(text).number(seconds);
+    }
+
+    /// Reads what [`write`](AttemptResult::write) wrote.
+    pub fn read(r: &mut FrameReader<'_>) -> Option<AttemptResult> {
+        let (number, id, at_ms) = (r.long()?, r.bytes()?.try_into().ok()?, r.long()?);
+        let (status, text, retry_after_s) = (r.number()?, r.text()?.to_owned(), r.number()?);
+        let outcome = match status {
+            0 => AttemptOutcome::Failed(text),
+            1 => AttemptOutcome::NotBegun,
+            status => {
+                let status = u16::try_from(status).ok()?;
+                AttemptOutcome::Answered { status, body: text, retry_after_s }
+            }
+        };
+        Some(AttemptResult { number, id, at_ms, outcome })
+    }
+}
+
+/// The rows of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listed {
+    /// Messages that are not delivered yet, and not parked.
+    Waiting,
+    /// Messages that nobody tries to deliver any more.
+    Parked,
+    /// Attempts.
+    Attempts,
+}
+
+/// Asks for a page of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct List {
+    pub(crate) audience: String,
+    pub(crate) listed: Listed,
+    /// The number of the last row that the caller has; 0: none.
+    pub(crate) after: i64,
+    pub(crate) most: u32,
+}
+
+/// Tries messages again now, out of order where they were parked.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Retry {
+    pub(crate) now_ms: i64,
+    pub(crate) audience: String,
+    /// True for parked messages, false for those that wait for their next attempt.
+    pub(crate) parked: bool,
+    /// The number of the last message that was looked at; 0: none.
+    pub(crate) after: i64,
+    /// Their destination; empty: any.
+    pub(crate) destination: String,
+    /// The id of the only one; None: all.
+    pub(crate) id: Option<[u8; 16]>,
+}
+
+impl Activations {
+    pub(super) fn write(&self, w: &mut FrameWriter) {
+        match self {
+            Activations::Turn(turn) => {
+                w.byte(0).long(turn.now_ms);
+                w.0.extend_from_slice(&turn.entropy);
+                w.byte(u8::from(turn.resumes)).number(turn.most);
+                w.list(&turn.results, |w, result| result.write(w));
+            }
+            Activations::List(list) => {
+                w.byte(1).text(&list.audience).byte(list.listed as u8).long(list.after).number(list.most);
+            }
+            Activations::Retry(retry) => {
+                w.byte(2).long(retry.now_ms).text(&retry.audience).byte(u8::from(retry.parked));
+                w.long(retry.after)
+                    .text(&retry.destination)
+                    .bytes(retry.id.as_ref().map_or(&[], |id| &id[..]));
+            }
+        }
+    }
+
+    pub(super) fn read(r: &mut FrameReader<'_>) -> Option<Activations> {
+        Some(match r.byte()? {
+            0 => Activations::Turn(SendTurn {
+                now_ms: r.long()?,
+                entropy: r.array()?,
+                resumes: r.byte()? != 0,
+                most: r.number()?,
+                results: r.list(AttemptResult::read)?,
+            }),
+            1 => Activations::List(List {
+                audience: r.text()?.to_owned(),
+                listed: match r.byte()? {
+                    0 => Listed::Waiting,
+                    1 => Listed::Parked,
+                    2 => Listed::Attempts,
+                    _ => return None,
+                },
+                after: r.long()?,
+                most: r.number()?,
+            }),
+            2 => Activations::Retry(Retry {
+                now_ms: r.long()?,
+                audience: r.text()?.to_owned(),
+                parked: r.byte()? != 0,
+                after: r.long()?,
+                destination: r.text()?.to_owned(),
+                id: match r.bytes()? {
+                    [] => None,
+                    id => Some(id.try_into().ok()?),
+                },
+            }),
+            _ => return None,
+        })
+    }
+}
