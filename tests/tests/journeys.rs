@@ -1,6 +1,9 @@
 //! Messages of journeys, and the times at which visitors are led on: rows in the commit of the step, which no answer shows.
 
 use serde_json::{Value, json};
+use usher_edge::Ambient;
+use usher_edge::limits::ATTEMPT_LEASE_MS;
+use usher_edge::message::{self, Attempt, AttemptOutcome, AttemptResult, DeliveryRow, Route, Stage};
 use usher_edge::store::journeys::SendRow;
 use usher_tests::bed::{Bed, NOW_MS};
 use usher_tests::deployment::{Keys, bundle_of_texts};
@@ -100,7 +103,7 @@ fn a_message_is_rendered_in_the_commit_of_its_step() {
     let sku = "P\"1\\\n<2>";
     world.event("view", json!({"browser": "v&1", "sku": sku, "pin": "echo_me_not", "uuid": "e1"}));
     let [sent] = world.messages().try_into().expect("one message");
-    assert_eq!(sent["connection"], "c");
+    assert_eq!((&sent["connection"], &sent["event"]), (&json!("c"), &json!("e1")));
     assert_eq!([&sent["journey"], &sent["stage"], &sent["step"]], ["main", "one", "first"]);
     assert_eq!(
         [&sent["activation"], &sent["connector"], &sent["method"]],
@@ -118,7 +121,7 @@ fn a_message_is_rendered_in_the_commit_of_its_step() {
     world.tick(3_600);
     let [_, plain, bare] = world.messages().try_into().expect("three messages");
     assert_eq!(plain["body"], "last=P\"1\\<2> event=");
-    assert_eq!(plain["method"], "PUT");
+    assert_eq!((&plain["method"], &plain["event"]), (&json!("PUT"), &json!("")));
     let body: Value = serde_json::from_str(bare["body"].as_str().expect("a text")).expect("JSON");
     assert_eq!(body, json!({"journey": "main", "stage": "one", "step": "third", "time": NOW + 3_600}));
     let mut ids: Vec<[u8; 16]> = world.sends().iter().map(|row| row.id).collect();
@@ -188,8 +191,8 @@ fn what_was_never_sent_goes_after_its_time() {
 }
 
 /// Visitors in journeys over two shards: of `browser` in the first one and, a minute younger, of `app` in the second one; and the
-/// number of the event that joins them, which is on its way.
-fn two_who_are_to_be_one() -> (Bed, usize) {
+/// event that joins them.
+fn two_in_journeys() -> (Bed, String) {
     let bundle = bundle_of_texts(&[DEFINITION.to_owned(), JOURNEYS.to_owned()]);
     let mut bed = Bed::running(2, &bundle, "/test/view");
     let (browser, app) = (bed.value_in("browser", 0), bed.value_in("app", 1));
@@ -200,8 +203,101 @@ fn two_who_are_to_be_one() -> (Bed, usize) {
         assert_eq!((store.journeys.sends.len(), store.journeys.waits.len()), (1, 1));
     }
     let joins = format!(r#"{{"browser": "{browser}", "app": "{app}", "uuid": "e3"}}"#);
+    (bed, joins)
+}
+
+/// The same, and the number of that event, which is on its way.
+fn two_who_are_to_be_one() -> (Bed, usize) {
+    let (mut bed, joins) = two_in_journeys();
     let joining = bed.send_to("/test/link", &joins);
     (bed, joining)
+}
+
+/// A turn of delivery in a shard, after attempts of it had this status: the attempts that begin.
+fn turn(bed: &mut Bed, shard: u32, ended: &[(&Attempt, u16)]) -> Vec<Attempt> {
+    let ambient = Ambient { now_ms: bed.shards.now_ms, entropy: [255; 32] };
+    let result = |(attempt, status): &(&Attempt, u16)| AttemptResult {
+        number: attempt.number,
+        id: attempt.id,
+        at_ms: ambient.now_ms,
+        outcome: AttemptOutcome::Answered { status: *status, body: String::new(), retry_after_s: 0 },
+    };
+    let (results, to) = (ended.iter().map(result).collect(), Route { shard, shards: 2 });
+    let message = message::send_turn(ambient, false, 64, results, to, bed.shards.edge.form());
+    let number = bed.shards.send(shard, message);
+    bed.shards.settle();
+    Attempt::list(&bed.shards.answer(number).expect("answered").body).expect("attempts")
+}
+
+const DESTINATION: &str =
+    r#"[{"id": "c", "url": "https://hook.invalid/", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}]"#;
+
+#[test]
+fn a_delivery_goes_on_in_the_shard_of_the_survivor() {
+    let (mut bed, joins) = two_in_journeys();
+    bed.shards.edge.set_destinations(DESTINATION);
+    let [first] = &turn(&mut bed, 1, &[])[..] else { panic!("one attempt") };
+    assert_eq!(turn(&mut bed, 1, &[(first, 503)]), []);
+    bed.shards.now_ms += 2_000;
+    let [second] = &turn(&mut bed, 1, &[])[..] else { panic!("one more") };
+    assert_eq!(turn(&mut bed, 1, &[(second, 500)]), []);
+    let before = bed.shards.stores[1].journeys.delivery.values().next().cloned().expect("a delivery");
+    assert_eq!((before.attempts, &*before.last), (2, "500"));
+    let joining = bed.send_to("/test/link", &joins);
+    bed.shards.settle();
+    bed.succeeded(joining);
+    // The survivor's own, which no turn has seen, begins. The other one has its pause, its number and its time still.
+    let [own] = &turn(&mut bed, 0, &[])[..] else { panic!("one of its own") };
+    assert_ne!(own.id, first.id);
+    let [_, after] = &bed.shards.stores[0].journeys.delivery.values().collect::<Vec<_>>()[..] else {
+        panic!("two deliveries")
+    };
+    assert_eq!(**after, DeliveryRow { number: after.number, ..before.clone() });
+    bed.shards.now_ms = before.due_ms;
+    assert_eq!(turn(&mut bed, 0, &[]), [], "the visitor's other one is under way");
+    assert_eq!(turn(&mut bed, 0, &[(own, 200)]), [], "the next turn begins it");
+    let [third] = &turn(&mut bed, 0, &[])[..] else { panic!("the third attempt") };
+    let of = |attempt: &Attempt| {
+        let mut headers = attempt.request.headers.clone();
+        headers.retain(|(name, _)| !matches!(&**name, "webhook-timestamp" | "webhook-signature"));
+        (attempt.id, headers, attempt.request.body.clone())
+    };
+    assert_eq!(of(third), of(first));
+    assert_eq!(turn(&mut bed, 0, &[(third, 200)]), []);
+    assert!(bed.shards.stores.iter().all(|store| store.journeys.sends.is_empty()));
+}
+
+#[test]
+fn an_attempt_that_a_merge_meets_is_made_again_when_its_time_is_over() {
+    let (mut bed, joins) = two_in_journeys();
+    bed.shards.edge.set_destinations(DESTINATION);
+    let [lost] = &turn(&mut bed, 1, &[])[..] else { panic!("one attempt") };
+    let joining = bed.send_to("/test/link", &joins);
+    bed.shards.settle();
+    bed.succeeded(joining);
+    let [own] = &turn(&mut bed, 0, &[])[..] else { panic!("one of its own") };
+    assert_eq!(turn(&mut bed, 0, &[(own, 200)]), []);
+    // Its shard knows nothing of it any more.
+    assert_eq!(turn(&mut bed, 1, &[(lost, 200)]), []);
+    bed.shards.now_ms += ATTEMPT_LEASE_MS;
+    let [again] = &turn(&mut bed, 0, &[])[..] else { panic!("the same again") };
+    assert_eq!(again.id, lost.id);
+}
+
+#[test]
+fn what_is_parked_stays_parked_in_the_shard_of_the_survivor() {
+    let (mut bed, joins) = two_in_journeys();
+    assert_eq!(turn(&mut bed, 1, &[]), []);
+    let parked = bed.shards.stores[1].journeys.delivery.values().next().cloned().expect("a delivery");
+    assert_eq!((parked.stage, &*parked.last), (Stage::Parked, "destination_not_allowed"));
+    bed.shards.edge.set_destinations(DESTINATION);
+    let joining = bed.send_to("/test/link", &joins);
+    bed.shards.settle();
+    bed.succeeded(joining);
+    let [own] = &turn(&mut bed, 0, &[])[..] else { panic!("one of its own") };
+    assert_eq!(turn(&mut bed, 0, &[(own, 200)]), []);
+    let left: Vec<_> = bed.shards.stores[0].journeys.delivery.values().cloned().collect();
+    assert_eq!(left, [DeliveryRow { number: left[0].number, ..parked }]);
 }
 
 /// Delivers until the profile of the second shard has handed its state over.

@@ -141,6 +141,85 @@ impl AttemptResult {
     }
 }
 
+/// Where the delivery of a message stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It waits for its time.
+    Waiting,
+    /// Nobody tries any more, unless an operator wants it.
+    Parked,
+    /// An attempt is under way until its time.
+    UnderWay,
+}
+
+/// How the delivery of a message stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryRow {
+    /// The number of the message's row; 0: it is on its way to another shard.
+    pub number: i64,
+    /// True if another shard handed the message over, and no turn of this one has seen it.
+    pub carried: bool,
+    /// The destination's id; empty: none.
+    pub destination: String,
+    /// Where it stands.
+    pub stage: Stage,
+    /// The number of attempts that were begun.
+    pub attempts: u32,
+    /// When it is looked at next, Unix milliseconds.
+    pub due_ms: i64,
+    /// When the last attempt is, Unix milliseconds.
+    pub until_ms: i64,
+    /// Ascends in the order of the messages.
+    pub sequence: i64,
+    /// True if an operator retried it, so that it is out of order.
+    pub by_hand: bool,
+    /// The result of the last attempt, or why there is none; empty: there was none.
+    pub last: String,
+}
+
+impl DeliveryRow {
+    /// That of a message that no turn has seen.
+    pub(crate) fn unseen(number: i64, at_ms: i64) -> DeliveryRow {
+        DeliveryRow {
+            number,
+            carried: false,
+            destination: String::new(),
+            stage: Stage::Waiting,
+            attempts: 0,
+            due_ms: at_ms,
+            until_ms: 0,
+            sequence: 0,
+            by_hand: false,
+            last: String::new(),
+        }
+    }
+
+    pub(super) fn write(&self, w: &mut FrameWriter) {
+        w.text(&self.destination).byte(self.stage as u8).number(self.attempts).long(self.due_ms);
+        w.long(self.until_ms).long(self.sequence).byte(u8::from(self.by_hand)).text(&self.last);
+    }
+
+    pub(super) fn read(r: &mut FrameReader<'_>) -> Option<DeliveryRow> {
+        Some(DeliveryRow {
+            number: 0,
+            carried: false,
+            destination: r.text()?.to_owned(),
+            stage: match r.byte()? {
+                0 => Stage::Waiting,
+                1 => Stage::Parked,
+                2 => Stage::UnderWay,
+                _ => return None,
+            },
+            attempts: r.number()?,
+            due_ms: r.long()?,
+            until_ms: r.long()?,
+            sequence: r.long()?,
+            by_hand: r.byte()? != 0,
+            last: r.text()?.to_owned(),
+        })
+    }
+}
+
 /// The rows of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listed {

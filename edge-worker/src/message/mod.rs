@@ -12,7 +12,7 @@ mod tables;
 mod which;
 
 pub(crate) use activations::{Activations, List, Listed, Retry, SendTurn};
-pub use activations::{Attempt, AttemptOutcome, AttemptResult, SignedRequest};
+pub use activations::{Attempt, AttemptOutcome, AttemptResult, DeliveryRow, SignedRequest, Stage};
 pub(crate) use api::{Api, Op};
 pub(crate) use codec::{Received, Unreadable, is_of_control_plane};
 pub(crate) use identity::{AUDIENCE, CLAIMS, EXPIRED, Identity, LIFETIME, MALFORMED, NOT_YET, SIGNATURE};

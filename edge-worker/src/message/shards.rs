@@ -6,6 +6,7 @@ mod parts;
 
 use parts::{optional, optional_place, place, read_optional, read_optional_place, read_place};
 
+use super::activations::DeliveryRow;
 use super::place::{KeyOf, Place};
 use crate::wire::frame::{FrameReader, FrameWriter};
 
@@ -169,6 +170,8 @@ pub(crate) struct Unsent {
     pub(crate) at_ms: i64,
     /// As JSON.
     pub(crate) message: String,
+    /// How its delivery stood; None: no turn has seen it.
+    pub(crate) delivery: Option<Box<DeliveryRow>>,
 }
 
 /// Asks the shard of the older of two profiles to absorb the other. The answer says where the older one went, and when that

@@ -2,6 +2,7 @@
 
 use super::journeys::SendRow;
 use crate::message::Listed;
+pub use crate::message::{DeliveryRow, Stage};
 
 /// What a message about activations needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl From<Listed> for Which {
 pub struct FoundActivations {
     /// The messages whose attempts ended, or those of a list.
     pub messages: Vec<FoundMessage>,
-    /// Messages that no turn has seen, oldest first.
+    /// Messages that no turn of this shard has seen, oldest first.
     pub fresh: Vec<FoundMessage>,
     /// Messages whose time has come, for each destination at most
     /// [`SENDING_ROWS_MAX`](crate::limits::SENDING_ROWS_MAX), earliest first.
@@ -76,45 +77,11 @@ pub struct FoundMessage {
     pub number: i64,
     /// The message.
     pub row: SendRow,
-    /// How its delivery stands; None: no turn has seen it.
+    /// How its delivery stands; None: no turn of any shard has seen it.
     pub delivery: Option<DeliveryRow>,
     /// The destinations of earlier messages of its profile that are not delivered, parked or erased, separated by commas. A list
     /// does not say.
     pub before: String,
-}
-
-/// Where the delivery of a message stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// It waits for its time.
-    Waiting,
-    /// Nobody tries any more, unless an operator wants it.
-    Parked,
-    /// An attempt is under way until its time.
-    UnderWay,
-}
-
-/// How the delivery of a message stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryRow {
-    /// The number of the message's row.
-    pub number: i64,
-    /// The destination's id; empty: none.
-    pub destination: String,
-    /// Where it stands.
-    pub stage: Stage,
-    /// The number of attempts that were begun.
-    pub attempts: u32,
-    /// When it is looked at next, Unix milliseconds.
-    pub due_ms: i64,
-    /// When the last attempt is, Unix milliseconds.
-    pub until_ms: i64,
-    /// Ascends in the order of the messages.
-    pub sequence: i64,
-    /// True if an operator retried it, so that it is out of order.
-    pub by_hand: bool,
-    /// The result of the last attempt, or why there is none; empty: there was none.
-    pub last: String,
 }
 
 /// An attempt, or a message that was saved without one.
@@ -162,21 +129,4 @@ pub struct ActivationsWrite {
     pub free: Vec<(String, i64)>,
     /// The sequence number of the last message, if there are new ones.
     pub sequence: Option<i64>,
-}
-
-impl DeliveryRow {
-    /// That of a message that no turn has seen.
-    pub(crate) fn unseen(number: i64, at_ms: i64) -> DeliveryRow {
-        DeliveryRow {
-            number,
-            destination: String::new(),
-            stage: Stage::Waiting,
-            attempts: 0,
-            due_ms: at_ms,
-            until_ms: 0,
-            sequence: 0,
-            by_hand: false,
-            last: String::new(),
-        }
-    }
 }

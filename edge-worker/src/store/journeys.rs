@@ -1,5 +1,7 @@
 //! Rows of journeys: when visitors have to be led on, and what steps send.
 
+use super::activations::DeliveryRow;
+
 /// When a profile has to be led on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitRow {
@@ -24,4 +26,6 @@ pub struct SendRow {
     pub at_ms: i64,
     /// As JSON: the activation, its journey, stage and step, and the request.
     pub message: String,
+    /// How its delivery stood in the shard that handed it over; None: it was not handed over, or no turn had seen it.
+    pub delivery: Option<Box<DeliveryRow>>,
 }

@@ -4,13 +4,13 @@
 //! stands (`delivery`). An attempt is a lease: it is written before it begins, and ends with its result, or by its time, so a
 //! process that dies loses nothing and sends at most the same message again. Messages of one profile to one destination follow
 //! each other: one is behind another until that is delivered, parked or erased. Numbers of messages ascend, so new ones are
-//! those above all that were taken.
+//! those above all that were taken. A merge of two shards hands messages over as they stand; there they are new ones again.
 
 mod entry;
 mod lists;
 mod pace;
 
-use entry::{attempt_row, saved_row};
+use entry::{attempt_row, kept, saved_row};
 pub(super) use lists::{list, retry};
 use pace::Pace;
 
@@ -88,13 +88,21 @@ pub(super) fn turn(edge: &Edge, turn: &SendTurn, found: &FoundActivations) -> Fo
         }
     }
     for message in &found.fresh {
-        sequence = sequence.saturating_add(1).max(now_ms.saturating_mul(1_000));
-        let row = DeliveryRow {
-            sequence,
-            until_ms: message.row.at_ms.saturating_add(ATTEMPTS_MS),
-            ..DeliveryRow::unseen(message.number, now_ms)
-        };
-        begins.take(message, row, true, &mut write);
+        match &message.delivery {
+            Some(carried) => {
+                sequence = sequence.max(carried.sequence);
+                begins.go_on(message, DeliveryRow { carried: false, ..carried.clone() }, &mut write);
+            }
+            None => {
+                sequence = sequence.saturating_add(1).max(now_ms.saturating_mul(1_000));
+                let row = DeliveryRow {
+                    sequence,
+                    until_ms: message.row.at_ms.saturating_add(ATTEMPTS_MS),
+                    ..DeliveryRow::unseen(message.number, now_ms)
+                };
+                begins.take(message, row, true, &mut write);
+            }
+        }
     }
     write.sequence = (!found.fresh.is_empty()).then_some(sequence);
     write.free = begins.pace.changed();
@@ -141,7 +149,7 @@ fn note(
             i64::from(*retry_after_s).saturating_mul(1_000)
         }
         AttemptOutcome::Failed(reason) => {
-            row.last.clone_from(reason);
+            kept(reason).clone_into(&mut row.last);
             0
         }
     };
@@ -185,6 +193,18 @@ struct Begins<'d> {
 }
 
 impl Begins<'_> {
+    /// Takes a message that another shard handed over as it stood there. The result of an attempt that was under way is not known
+    /// here, so it is attempted again when that has ended.
+    fn go_on(&mut self, message: &FoundMessage, row: DeliveryRow, write: &mut ActivationsWrite) {
+        if row.stage != Stage::Parked && row.due_ms <= self.now_ms {
+            return self.take(message, row, true, write);
+        }
+        if row.stage != Stage::Parked && !row.by_hand {
+            self.behind.push((message.row.audience.clone(), message.row.profile, row.destination.clone()));
+        }
+        write.rows.push(row);
+    }
+
     /// Begins an attempt, or notes why not.
     fn take(
         &mut self,

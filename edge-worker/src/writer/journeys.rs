@@ -29,6 +29,7 @@ pub(super) fn send_row(audience: &str, profile: [u8; 16], fired: &Fired, at_ms: 
         let id = hex(&fired.id);
         let texts = [
             ("id", id.as_str()),
+            ("event", fired.event.as_deref().unwrap_or_default()),
             ("journey", &fired.journey),
             ("stage", &fired.stage),
             ("step", &fired.step),
@@ -50,7 +51,14 @@ pub(super) fn send_row(audience: &str, profile: [u8; 16], fired: &Fired, at_ms: 
         }
         o.field("body").text(&fired.body);
     });
-    SendRow { audience: audience.to_owned(), profile, id: fired.id, at_ms, message: json.into_text() }
+    SendRow {
+        audience: audience.to_owned(),
+        profile,
+        id: fired.id,
+        at_ms,
+        message: json.into_text(),
+        delivery: None,
+    }
 }
 
 /// The outcome, whose answer tells the host when the first of its profiles has to be led on.

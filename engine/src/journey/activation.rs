@@ -1,8 +1,11 @@
 //! The step Triggered Activation: something is sent.
 
+use alloc::string::String;
+
 use super::fired::Fired;
 use super::here::{Here, StepAt};
 use super::render::render;
+use crate::objects::event_id;
 use crate::progress::Current;
 use crate::xxh3;
 
@@ -14,6 +17,7 @@ pub(super) fn take(here: Here<'_>, at: StepAt, current: &Current, activation: us
     let text = render(here, plan, at, current);
     Some(Fired {
         id: id(here, at.journey, current),
+        event: own_event(here),
         activation: plan.called.clone(),
         journey: journey.key().into(),
         stage: stage.key.clone(),
@@ -25,6 +29,10 @@ pub(super) fn take(here: Here<'_>, at: StepAt, current: &Current, activation: us
         headers: text.headers,
         body: text.body,
     })
+}
+
+fn own_event(here: Here<'_>) -> Option<String> {
+    here.call.event.filter(|event| !event.minted).map(|event| event_id(&event.id).into())
 }
 
 /// Two hashes of the journey, the entry, the step and its time: a step is taken once at a time.

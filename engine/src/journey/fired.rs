@@ -15,6 +15,8 @@ pub struct Advanced {
 pub struct Fired {
     /// The same for every attempt, and for nothing else.
     pub id: [u8; 16],
+    /// The id of the event that led to the step. None: a due time did, or the event came without an id.
+    pub event: Option<String>,
     /// The activation, by its id, or its name where it has none.
     pub activation: String,
     /// The journey, in the same way.

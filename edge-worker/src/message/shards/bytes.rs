@@ -8,6 +8,7 @@ use super::{
     Absorb, Ask, Claim, Drop, Evicted, Forget, KeyState, Listed, Propose, Records, Repoint, Seal, Settle,
     Suppress, ToShard, Unsent,
 };
+use crate::message::DeliveryRow;
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::frame::{FrameReader, FrameWriter};
 
@@ -49,7 +50,10 @@ pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
             });
             w.list(&absorb.unsent, |w, send| {
                 id(w, &send.id);
-                w.long(send.at_ms).text(&send.message);
+                w.long(send.at_ms).text(&send.message).byte(u8::from(send.delivery.is_some()));
+                if let Some(row) = &send.delivery {
+                    row.write(w);
+                }
             });
         }
         ToShard::Propose(propose) => {
@@ -195,7 +199,9 @@ pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
 
 fn read_absorb(r: &mut FrameReader<'_>) -> Option<Absorb> {
     let unsent = |r: &mut FrameReader<'_>| {
-        Some(Unsent { id: r.array()?, at_ms: r.long()?, message: r.text()?.to_owned() })
+        let (id, at_ms, message) = (r.array()?, r.long()?, r.text()?.to_owned());
+        let delivery = if r.byte()? != 0 { Some(Box::new(DeliveryRow::read(r)?)) } else { None };
+        Some(Unsent { id, at_ms, message, delivery })
     };
     Some(Absorb {
         audience: r.text()?.to_owned(),

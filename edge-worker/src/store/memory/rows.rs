@@ -72,7 +72,11 @@ impl JourneyRows {
         for row in &write.sends {
             self.last += 1;
             self.numbers.push(self.last);
-            self.sends.push(row.clone());
+            self.sends.push(SendRow { delivery: None, ..row.clone() });
+            if let Some(delivery) = &row.delivery {
+                let carried = DeliveryRow { number: self.last, carried: true, ..(**delivery).clone() };
+                self.delivery.insert(self.last, carried);
+            }
         }
         if let Some(write) = &write.activations {
             self.write_activations(write);
@@ -87,8 +91,13 @@ impl JourneyRows {
 
     /// Those of these profiles.
     pub(super) fn sends_of(&self, ids: &[(String, [u8; 16])]) -> Vec<SendRow> {
-        let is_of = |row: &&SendRow| ids.contains(&(row.audience.clone(), row.profile));
-        self.sends.iter().filter(is_of).cloned().collect()
+        let of = self.numbered().filter(|(_, row)| ids.contains(&(row.audience.clone(), row.profile)));
+        of.map(|(number, row)| {
+            let delivery = self.delivery.get(&number).cloned();
+            let delivery = delivery.map(|delivery| DeliveryRow { number: 0, carried: false, ..delivery });
+            SendRow { delivery: delivery.map(Box::new), ..row.clone() }
+        })
+        .collect()
     }
 
     fn retire(&mut self, retired: &Retired) {

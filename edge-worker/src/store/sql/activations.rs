@@ -11,15 +11,16 @@ use crate::store::activations::{
 use crate::store::journeys::SendRow;
 use crate::store::{NEVER_MS, StoreFailure};
 
-/// `stage` is 0 for messages that wait, 1 for parked ones, 2 for attempts that are under way until `due_ms`.
+/// `stage` is 0 for messages that wait, 1 for attempts that are under way until `due_ms`, 2 for parked ones, and 10 more for those that
+/// another shard handed over and no turn of this one has seen.
 pub(super) const SCHEMA: [&str; 7] = [
     "CREATE TABLE IF NOT EXISTS delivery (
        number INTEGER PRIMARY KEY, destination TEXT NOT NULL, stage INTEGER NOT NULL, attempts INTEGER NOT NULL,
        due_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, sequence INTEGER NOT NULL, by_hand INTEGER NOT NULL,
        last TEXT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS delivery_due ON delivery (destination, due_ms) WHERE stage <> 1",
-    "CREATE INDEX IF NOT EXISTS delivery_parked ON delivery (number) WHERE stage = 1",
-    "CREATE INDEX IF NOT EXISTS delivery_under_way ON delivery (destination) WHERE stage = 2",
+    "CREATE INDEX IF NOT EXISTS delivery_due ON delivery (destination, due_ms) WHERE stage < 2",
+    "CREATE INDEX IF NOT EXISTS delivery_parked ON delivery (number) WHERE stage = 2",
+    "CREATE INDEX IF NOT EXISTS delivery_under_way ON delivery (destination) WHERE stage = 1",
     "CREATE TABLE IF NOT EXISTS attempt (
        number INTEGER PRIMARY KEY, audience TEXT NOT NULL, profile BLOB NOT NULL, at_ms INTEGER NOT NULL,
        entry TEXT NOT NULL)",
@@ -27,12 +28,15 @@ pub(super) const SCHEMA: [&str; 7] = [
     "CREATE TABLE IF NOT EXISTS destination (id TEXT PRIMARY KEY, free_us INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
+/// Added to `stage`.
+const CARRIED: i64 = 10;
+
 /// Reads the number of messages that wait, the time of the oldest of them in Unix milliseconds, and the number of parked ones.
 pub const READ_ACTIVATIONS: &str = "SELECT
-  (SELECT count(*) FROM sending) - (SELECT count(*) FROM delivery WHERE stage = 1),
+  (SELECT count(*) FROM sending) - (SELECT count(*) FROM delivery WHERE stage = 2),
   ifnull((SELECT at_ms FROM sending AS s LEFT JOIN delivery AS d ON d.number = s.number
-          WHERE ifnull(d.stage, 0) <> 1 ORDER BY s.number LIMIT 1), 0),
-  (SELECT count(*) FROM delivery WHERE stage = 1)";
+          WHERE ifnull(d.stage, 0) <> 2 ORDER BY s.number LIMIT 1), 0),
+  (SELECT count(*) FROM delivery WHERE stage = 2)";
 
 macro_rules! message {
     ($rest:literal) => {
@@ -41,7 +45,7 @@ macro_rules! message {
                d.destination, d.stage, d.attempts, d.due_ms, d.until_ms, d.sequence, d.by_hand, d.last,
                ifnull((SELECT group_concat(DISTINCT f.destination) FROM sending AS e JOIN delivery AS f ON f.number = e.number
                        WHERE e.audience = s.audience AND e.profile = s.profile AND e.number < s.number
-                         AND f.stage <> 1 AND f.by_hand = 0), '') ",
+                         AND f.stage IN (0, 1, 10, 11) AND f.by_hand = 0), '') ",
             $rest
         )
     };
@@ -51,8 +55,8 @@ macro_rules! message {
 macro_rules! destinations {
     () => {
         "WITH RECURSIVE destinations (id) AS (
-           SELECT min(destination) FROM delivery WHERE stage <> 1 UNION ALL
-           SELECT (SELECT min(destination) FROM delivery WHERE stage <> 1 AND destination > destinations.id)
+           SELECT min(destination) FROM delivery WHERE stage < 2 UNION ALL
+           SELECT (SELECT min(destination) FROM delivery WHERE stage < 2 AND destination > destinations.id)
            FROM destinations WHERE destinations.id IS NOT NULL) "
     };
 }
@@ -71,13 +75,13 @@ pub(super) fn reads(read: &ActivationsRead) -> Vec<Statement> {
                        ifnull(d.attempts, 0), ifnull(d.due_ms, s.at_ms), ifnull(d.until_ms, 0), ifnull(d.sequence, 0),
                        ifnull(d.by_hand, 0), ifnull(d.last, ''), ''
                      FROM sending AS s LEFT JOIN delivery AS d ON d.number = s.number
-                     WHERE s.number > ? AND s.audience = ? AND ifnull(d.stage, 0) <> 1 ORDER BY s.number LIMIT ?"
+                     WHERE s.number > ? AND s.audience = ? AND ifnull(d.stage, 0) % 10 <> 2 ORDER BY s.number LIMIT ?"
                 }
                 Which::Parked => {
                     "SELECT s.number, s.audience, s.profile, s.id, s.at_ms, s.message, d.destination, d.stage, d.attempts, d.due_ms,
                        d.until_ms, d.sequence, d.by_hand, d.last, ''
                      FROM delivery AS d JOIN sending AS s ON s.number = d.number
-                     WHERE d.number > ? AND s.audience = ? AND d.stage = 1 ORDER BY d.number LIMIT ?"
+                     WHERE d.number > ? AND s.audience = ? AND d.stage = 2 ORDER BY d.number LIMIT ?"
                 }
                 Which::Attempts => {
                     "SELECT number, audience, profile, at_ms, entry FROM attempt
@@ -100,12 +104,15 @@ pub(super) fn reads(read: &ActivationsRead) -> Vec<Statement> {
             params: vec![list(ended)],
         },
         Statement {
-            // A turn takes new ones in their order, and numbers ascend, so these are above all others.
-            sql: "SELECT s.number, s.audience, s.profile, s.id, s.at_ms, s.message,
+            // A turn takes new ones in their order, and numbers ascend, so these are above all others that were not handed over.
+            sql: "SELECT s.number, s.audience, s.profile, s.id, s.at_ms, s.message, ifnull(d.destination, ''), ifnull(d.stage, -1),
+                    ifnull(d.attempts, 0), ifnull(d.due_ms, 0), ifnull(d.until_ms, 0), ifnull(d.sequence, 0), ifnull(d.by_hand, 0),
+                    ifnull(d.last, ''),
                     ifnull((SELECT group_concat(DISTINCT f.destination) FROM sending AS e JOIN delivery AS f ON f.number = e.number
-                            WHERE e.audience = s.audience AND e.profile = s.profile AND f.stage <> 1 AND f.by_hand = 0), '')
-                  FROM sending AS s WHERE s.number > ifnull(
-                    (SELECT d.number FROM delivery AS d JOIN sending AS t ON t.number = d.number
+                            WHERE e.audience = s.audience AND e.profile = s.profile AND e.number < s.number
+                              AND f.stage IN (0, 1, 10, 11) AND f.by_hand = 0), '')
+                  FROM sending AS s LEFT JOIN delivery AS d ON d.number = s.number WHERE s.number > ifnull(
+                    (SELECT d.number FROM delivery AS d JOIN sending AS t ON t.number = d.number WHERE d.stage < 10
                      ORDER BY d.number DESC LIMIT 1), 0)
                   ORDER BY s.number LIMIT ?",
             params: vec![most()],
@@ -115,7 +122,7 @@ pub(super) fn reads(read: &ActivationsRead) -> Vec<Statement> {
                 destinations!(),
                 message!(
                     "FROM destinations JOIN delivery AS d ON d.number IN (
-                       SELECT number FROM delivery WHERE stage <> 1 AND destination = destinations.id AND due_ms <= ?
+                       SELECT number FROM delivery WHERE stage < 2 AND destination = destinations.id AND due_ms <= ?
                        ORDER BY due_ms, number LIMIT ?)
                      JOIN sending AS s ON s.number = d.number ORDER BY d.due_ms, d.number"
                 )
@@ -123,7 +130,7 @@ pub(super) fn reads(read: &ActivationsRead) -> Vec<Statement> {
             params: vec![number(now_ms), most()],
         },
         Statement {
-            sql: "SELECT destination, count(*) FROM delivery WHERE stage = 2 AND due_ms > ? GROUP BY destination",
+            sql: "SELECT destination, count(*) FROM delivery WHERE stage = 1 AND due_ms > ? GROUP BY destination",
             params: vec![number(now_ms)],
         },
         Statement { sql: "SELECT id, free_us FROM destination", params: Vec::new() },
@@ -131,7 +138,7 @@ pub(super) fn reads(read: &ActivationsRead) -> Vec<Statement> {
             sql: concat!(
                 destinations!(),
                 "SELECT ifnull((SELECT value FROM meta WHERE name = 'sequence'), 0),
-                   ifnull(min((SELECT due_ms FROM delivery WHERE stage <> 1 AND destination = destinations.id AND due_ms > ?
+                   ifnull(min((SELECT due_ms FROM delivery WHERE stage < 2 AND destination = destinations.id AND due_ms > ?
                                ORDER BY due_ms LIMIT 1)), -1) FROM destinations"
             ),
             params: vec![number(now_ms)],
@@ -139,20 +146,23 @@ pub(super) fn reads(read: &ActivationsRead) -> Vec<Statement> {
     ]
 }
 
-fn message(row: &mut Row) -> (i64, SendRow) {
+fn found_message(row: &mut Row) -> FoundMessage {
     let number = row.number();
     let (audience, profile, id) = (row.text(), row.id(), row.id());
-    (number, SendRow { audience, profile, id, at_ms: row.number(), message: row.text() })
+    let send = SendRow { audience, profile, id, at_ms: row.number(), message: row.text(), delivery: None };
+    FoundMessage { number, row: send, delivery: delivery(number, row), before: row.text() }
 }
 
-fn found_message(row: &mut Row) -> FoundMessage {
-    let (number, send) = message(row);
+/// How the delivery of a message stands, from eight columns. None: there is no such row, and `stage` is -1.
+pub(super) fn delivery(number: i64, row: &mut Row) -> Option<DeliveryRow> {
+    let (destination, stage) = (row.text(), row.number());
     let delivery = DeliveryRow {
         number,
-        destination: row.text(),
-        stage: match row.number() {
-            1 => Stage::Parked,
-            2 => Stage::UnderWay,
+        carried: stage >= CARRIED,
+        destination,
+        stage: match stage.rem_euclid(CARRIED) {
+            1 => Stage::UnderWay,
+            2 => Stage::Parked,
             _ => Stage::Waiting,
         },
         attempts: u32::try_from(row.counted()).unwrap_or(u32::MAX),
@@ -162,7 +172,27 @@ fn found_message(row: &mut Row) -> FoundMessage {
         by_hand: row.number() != 0,
         last: row.text(),
     };
-    FoundMessage { number, row: send, delivery: Some(delivery), before: row.text() }
+    (stage >= 0).then_some(delivery)
+}
+
+/// The columns of how a delivery stands, without the number.
+pub(super) fn columns(row: &DeliveryRow) -> [Cell; 8] {
+    let number = Cell::Number;
+    let stage = match row.stage {
+        Stage::Waiting => 0,
+        Stage::UnderWay => 1,
+        Stage::Parked => 2,
+    };
+    [
+        text(&row.destination),
+        number(if row.carried { stage + CARRIED } else { stage }),
+        integer(u64::from(row.attempts)),
+        number(row.due_ms),
+        number(row.until_ms),
+        number(row.sequence),
+        number(i64::from(row.by_hand)),
+        text(&row.last),
+    ]
 }
 
 /// The result of a read from the rows of its statements.
@@ -182,15 +212,11 @@ pub(super) fn found(read: &ActivationsRead, rows: Vec<Rows>) -> Result<FoundActi
         ActivationsRead::Turn { .. } => {
             let [ended, fresh, due, under_way, free, last] =
                 <[Rows; 6]>::try_from(rows).map_err(|_| odd())?;
-            let fresh = each(vec![fresh], |row| {
-                let (number, row_of) = message(row);
-                FoundMessage { number, row: row_of, delivery: None, before: row.text() }
-            })?;
             let last = each(vec![last], |row| (row.number(), row.number()))?;
             let (sequence, next_due_ms) = last.first().copied().ok_or_else(odd)?;
             Ok(FoundActivations {
                 messages: each(vec![ended], found_message)?,
-                fresh,
+                fresh: each(vec![fresh], found_message)?,
                 due: each(vec![due], found_message)?,
                 under_way: each(vec![under_way], |row| {
                     (row.text(), u32::try_from(row.counted()).unwrap_or(u32::MAX))
@@ -208,7 +234,7 @@ pub(super) fn found(read: &ActivationsRead, rows: Vec<Rows>) -> Result<FoundActi
 pub(super) fn writes(write: &ActivationsWrite, push: &mut impl FnMut(&'static str, Vec<Cell>)) {
     let number = Cell::Number;
     if write.resumes {
-        push("UPDATE delivery SET stage = 0, due_ms = ? WHERE stage = 2", vec![number(write.now_ms)]);
+        push("UPDATE delivery SET stage = 0, due_ms = ? WHERE stage = 1", vec![number(write.now_ms)]);
     }
     for delivered in &write.delivered {
         push("DELETE FROM delivery WHERE number = ?", vec![number(*delivered)]);
@@ -224,21 +250,7 @@ pub(super) fn writes(write: &ActivationsWrite, push: &mut impl FnMut(&'static st
             "INSERT OR REPLACE INTO delivery
                (number, destination, stage, attempts, due_ms, until_ms, sequence, by_hand, last)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            vec![
-                number(row.number),
-                text(&row.destination),
-                number(match row.stage {
-                    Stage::Waiting => 0,
-                    Stage::Parked => 1,
-                    Stage::UnderWay => 2,
-                }),
-                integer(u64::from(row.attempts)),
-                number(row.due_ms),
-                number(row.until_ms),
-                number(row.sequence),
-                number(i64::from(row.by_hand)),
-                text(&row.last),
-            ],
+            [number(row.number)].into_iter().chain(columns(row)).collect(),
         );
     }
     for Wake { audience, profile, destination, after } in &write.wakes {

@@ -1,10 +1,12 @@
 //! The statements of journeys: visitors who wait, and messages that are not sent yet.
 
+use super::activations;
 use super::cell::Cell;
 use super::rows::Row;
 use super::statement::{Statement, bytes, text};
 use crate::limits::UPKEEP_ROWS_MAX;
 use crate::plane::FOLDS_ALL;
+use crate::store::activations::DeliveryRow;
 use crate::store::journeys::{SendRow, WaitRow};
 use crate::store::{Retired, Write};
 
@@ -50,19 +52,34 @@ pub(super) fn writes(write: &Write, push: &mut impl FnMut(&'static str, Vec<Cell
             ),
         }
     }
-    for SendRow { audience, profile, id, at_ms, message } in write.sends.iter().filter(|_| FOLDS_ALL) {
+    for SendRow { audience, profile, id, at_ms, message, delivery } in
+        write.sends.iter().filter(|_| FOLDS_ALL)
+    {
         push(
             "INSERT INTO sending (audience, profile, id, at_ms, message) VALUES (?, ?, ?, ?, ?)",
             vec![text(audience), bytes(profile), bytes(id), Cell::Number(*at_ms), text(message)],
         );
+        if let Some(delivery) = delivery {
+            let carried = DeliveryRow { carried: true, ..(**delivery).clone() };
+            push(
+                "INSERT OR REPLACE INTO delivery
+                   (number, destination, stage, attempts, due_ms, until_ms, sequence, by_hand, last)
+                 SELECT max(number), ?, ?, ?, ?, ?, ?, ?, ? FROM sending",
+                activations::columns(&carried).into(),
+            );
+        }
     }
 }
 
 /// The statement of a read of what is not sent yet of these profiles.
 pub(super) fn sends(named: Cell) -> Statement {
     Statement {
-        sql: "SELECT s.audience, s.profile, s.id, s.at_ms, s.message FROM json_each(?) AS asked
+        sql: "SELECT s.audience, s.profile, s.id, s.at_ms, s.message, ifnull(d.destination, ''), ifnull(d.stage % 10, -1),
+                ifnull(d.attempts, 0), ifnull(d.due_ms, 0), ifnull(d.until_ms, 0), ifnull(d.sequence, 0), ifnull(d.by_hand, 0),
+                ifnull(d.last, '')
+              FROM json_each(?) AS asked
               CROSS JOIN sending AS s ON s.audience = asked.value ->> 0 AND s.profile = unhex(asked.value ->> 1)
+              LEFT JOIN delivery AS d ON d.number = s.number
               ORDER BY s.number",
         params: vec![named],
     }
@@ -71,7 +88,9 @@ pub(super) fn sends(named: Cell) -> Statement {
 /// A row of it.
 pub(super) fn send(row: &mut Row) -> SendRow {
     let (audience, profile, id) = (row.text(), row.id(), row.id());
-    SendRow { audience, profile, id, at_ms: row.number(), message: row.text() }
+    let (at_ms, message) = (row.number(), row.text());
+    let delivery = activations::delivery(0, row).map(Box::new);
+    SendRow { audience, profile, id, at_ms, message, delivery }
 }
 
 /// The statement of a message that another shard sends from now on. Its text is overwritten with it.

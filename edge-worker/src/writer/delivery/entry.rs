@@ -59,6 +59,7 @@ fn write(
             ("journey_stage_name", part("stage")),
             ("activation_name", part("activation")),
             ("activation_id", part("activation")),
+            ("event_id", part("event")),
             ("step", part("step")),
             ("destination", &row.destination),
             ("rid", &hex(&message.row.id)),
@@ -80,7 +81,7 @@ fn write(
 }
 
 /// The beginning of a text.
-fn kept(text: &str) -> &str {
+pub(super) fn kept(text: &str) -> &str {
     let mut end = text.len().min(ANSWER_KEPT_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -57,7 +57,7 @@ fn next(o: &mut Object<'_>, route: Route, last: Option<i64>) {
 fn activation(o: &mut Object<'_>, message: &FoundMessage) {
     let parts = Parts::of(&message.row.message);
     o.field("id").text(&hex(&message.row.id));
-    for name in ["activation", "journey", "stage", "step", "connector", "connection"] {
+    for name in ["event", "activation", "journey", "stage", "step", "connector", "connection"] {
         o.field(name).text(parts.text(name));
     }
     o.field("created_ms").number(message.row.at_ms);

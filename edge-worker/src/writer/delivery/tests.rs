@@ -41,17 +41,22 @@ impl Desk {
 
     /// Stores messages: id, profile and destination of each.
     fn fire(&mut self, messages: &[(u8, u8, &str)]) {
-        let row = |(id, profile, connection): &(u8, u8, &str)| SendRow {
+        let row = |(id, profile, connection): &(u8, u8, &str)| self.row(*id, *profile, connection);
+        let sends = messages.iter().map(row).collect();
+        self.commit(&Write { sends, ..Write::default() });
+    }
+
+    fn row(&self, id: u8, profile: u8, connection: &str) -> SendRow {
+        SendRow {
             audience: "7".to_owned(),
-            profile: [*profile; 16],
-            id: [*id; 16],
+            profile: [profile; 16],
+            id: [id; 16],
             at_ms: self.now_ms,
             message: format!(
                 r#"{{"activation": "m", "journey": "j", "connection": "{connection}", "method": "POST", "headers": {{}}, "body": "{{}}"}}"#
             ),
-        };
-        let sends = messages.iter().map(row).collect();
-        self.commit(&Write { sends, ..Write::default() });
+            delivery: None,
+        }
     }
 
     fn commit(&mut self, write: &Write) {
@@ -287,4 +292,52 @@ fn attempts_at_a_destination_are_bounded() {
     assert_eq!(desk.turn(&[]), [3]);
     desk.wait(501);
     assert_eq!(desk.turn(&[]), [4]);
+}
+
+#[test]
+fn messages_of_another_shard_go_on_as_they_stood_there() {
+    let mut desk = Desk::new();
+    desk.fire(&[(1, 1, "a")]);
+    assert_eq!(desk.turn(&[]), [1]);
+    // One is under way there, the next is parked, one has a pause, and one waits no more.
+    let carried = [
+        (2, 1, "a", Stage::UnderWay, NOON + ATTEMPT_LEASE_MS),
+        (3, 1, "a", Stage::Parked, NOON),
+        (4, 1, "b", Stage::Waiting, NOON + 9),
+        (5, 2, "a", Stage::Waiting, NOON),
+    ]
+    .map(|(id, profile, destination, stage, due_ms)| {
+        let delivery = DeliveryRow {
+            destination: destination.to_owned(),
+            stage,
+            attempts: 4,
+            due_ms,
+            until_ms: NOON + ATTEMPTS_MS,
+            sequence: 5,
+            ..DeliveryRow::unseen(0, 0)
+        };
+        SendRow { delivery: Some(Box::new(delivery)), ..desk.row(id, profile, destination) }
+    });
+    desk.commit(&Write { sends: carried.to_vec(), ..Write::default() });
+    desk.fire(&[(6, 1, "a")]);
+    assert_eq!(desk.turn(&[]), [5]);
+    assert_eq!(desk.next_ms, Some(9));
+    let stages =
+        [Stage::UnderWay, Stage::UnderWay, Stage::Parked, Stage::Waiting, Stage::UnderWay, Stage::Waiting];
+    assert_eq!(desk.left(), (1..).zip(stages.map(Some)).collect::<Vec<_>>());
+    assert_eq!(
+        desk.begun[&5].request.headers.iter().find(|(name, _)| name == "usher-sequence").unwrap().1,
+        "5"
+    );
+    desk.wait(9);
+    assert_eq!(desk.turn(&[(1, answered(200)), (5, answered(200))]), [4]);
+    assert_eq!(desk.turn(&[]), [] as [u8; 0], "the second one is under way elsewhere");
+    desk.wait(ATTEMPT_LEASE_MS);
+    assert_eq!(desk.turn(&[(4, answered(200))]), [2]);
+    desk.turn(&[(2, answered(200))]);
+    assert_eq!(desk.turn(&[]), [6]);
+    assert_eq!(
+        desk.attempts().iter().map(|entry| entry["attempt"].as_i64().unwrap()).collect::<Vec<_>>(),
+        [1, 5, 5, 5]
+    );
 }

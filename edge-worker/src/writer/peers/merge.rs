@@ -8,7 +8,7 @@ use super::super::journeys::note_wait;
 use super::super::relate::open_intent;
 use super::super::set::{ProfileIndex, ProfileSet};
 use super::step::{Found, Step, keys_in};
-use crate::limits::HANDED_OVER_BYTES_MAX;
+use crate::limits::{DELIVERY_BYTES_MAX, HANDED_OVER_BYTES_MAX};
 use crate::message::shards::{Absorb, Evicted, Propose, Repoint, Seal, Sealing, ToShard, Unsent};
 use crate::message::{KeyOf, Place};
 use crate::plane::HAS_JOURNEYS;
@@ -332,13 +332,19 @@ impl Step<'_> {
         self.write.waits.push(waits_no_more);
         let mut bytes = 0_usize;
         for row in self.found.sends.iter().filter(|row| row.profile == source) {
-            bytes = bytes.saturating_add(row.message.len());
+            let standing = if row.delivery.is_some() { DELIVERY_BYTES_MAX } else { 0 };
+            bytes = bytes.saturating_add(row.message.len()).saturating_add(standing);
             if bytes > HANDED_OVER_BYTES_MAX {
                 break;
             }
             self.write.shard.handed_over.push(row.clone());
         }
-        let unsent = |row: &SendRow| Unsent { id: row.id, at_ms: row.at_ms, message: row.message.clone() };
+        let unsent = |row: &SendRow| Unsent {
+            id: row.id,
+            at_ms: row.at_ms,
+            message: row.message.clone(),
+            delivery: row.delivery.clone(),
+        };
         self.write.shard.handed_over.iter().map(unsent).collect()
     }
 
@@ -362,6 +368,7 @@ fn unsent_rows(absorb: &Absorb, profile: [u8; 16]) -> impl Iterator<Item = SendR
         id: unsent.id,
         at_ms: unsent.at_ms,
         message: unsent.message.clone(),
+        delivery: unsent.delivery.clone(),
     };
     absorb.unsent.iter().map(row)
 }

@@ -109,7 +109,14 @@ mod tests {
     }
 
     fn send(profile: [u8; 16], at_ms: i64) -> SendRow {
-        SendRow { audience: "7".to_owned(), profile, id: [9; 16], at_ms, message: format!("{at_ms}") }
+        SendRow {
+            audience: "7".to_owned(),
+            profile,
+            id: [9; 16],
+            at_ms,
+            message: format!("{at_ms}"),
+            delivery: None,
+        }
     }
 
     #[test]

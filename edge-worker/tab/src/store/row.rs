@@ -148,7 +148,7 @@ pub(super) fn read_send(row: &[u8]) -> Result<SendRow, StoreFailure> {
     read(row, |row| {
         let (audience, profile) = (row.text()?.to_owned(), row.bytes()?.try_into().ok()?);
         let (id, at_ms) = (row.bytes()?.try_into().ok()?, row.long()?);
-        Some(SendRow { audience, profile, id, at_ms, message: row.text()?.to_owned() })
+        Some(SendRow { audience, profile, id, at_ms, message: row.text()?.to_owned(), delivery: None })
     })
 }
 

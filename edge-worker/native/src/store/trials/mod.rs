@@ -1,6 +1,7 @@
 //! Trials of whole processes on one store: requests in, answers out, and other hands on the database.
 
 mod damage;
+mod deliveries;
 mod doubt;
 mod parts;
 mod renewal;

@@ -52,7 +52,7 @@ fn wait(id: u8, due_ms: Option<i64>) -> WaitRow {
 
 fn send(id: u8, at_ms: i64) -> SendRow {
     let message = format!("{{\"to\": {id}}}");
-    SendRow { audience: "7".to_owned(), profile: [id; 16], id: [9; 16], at_ms, message }
+    SendRow { audience: "7".to_owned(), profile: [id; 16], id: [9; 16], at_ms, message, delivery: None }
 }
 
 /// Keys and erased keys are in no order; the reference has no profiles of earlier builds, and lists merged ones.

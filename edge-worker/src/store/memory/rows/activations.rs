@@ -17,8 +17,9 @@ impl JourneyRows {
                 return self.page(audience, *listed, *after, *most);
             }
         };
-        let last_taken = self.delivery.keys().last().copied().unwrap_or(0);
-        let open = |(_, row): &(&i64, &DeliveryRow)| row.stage != Stage::Parked;
+        let taken = self.delivery.values().rev().find(|row| !row.carried);
+        let last_taken = taken.map_or(0, |row| row.number);
+        let open = |(_, row): &(&i64, &DeliveryRow)| row.stage != Stage::Parked && !row.carried;
         let mut due: Vec<&DeliveryRow> = Vec::new();
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         let mut by_time: Vec<&DeliveryRow> = self.delivery.iter().filter(open).map(|(_, row)| row).collect();
@@ -35,7 +36,11 @@ impl JourneyRows {
             *under_way.entry(row.destination.clone()).or_default() += 1;
         }
         FoundActivations {
-            messages: ended.iter().filter_map(|number| self.message(*number)).collect(),
+            messages: ended
+                .iter()
+                .filter_map(|number| self.message(*number))
+                .filter(|message| message.delivery.is_some())
+                .collect(),
             fresh: self
                 .numbers
                 .iter()
@@ -71,8 +76,12 @@ impl JourneyRows {
             Some(found)
         });
         let is_of = |found: &FoundMessage| {
-            let is_parked = found.delivery.as_ref().is_some_and(|row| row.stage == Stage::Parked);
-            found.row.audience == audience && is_parked == (listed == Which::Parked)
+            let parked = found.delivery.as_ref().filter(|row| row.stage == Stage::Parked);
+            let is_listed = match listed {
+                Which::Parked => parked.is_some_and(|row| !row.carried),
+                _ => parked.is_none(),
+            };
+            found.row.audience == audience && is_listed
         };
         FoundActivations { messages: of.filter(is_of).take(most).collect(), ..FoundActivations::default() }
     }
@@ -99,7 +108,8 @@ impl JourneyRows {
 
     pub(super) fn write_activations(&mut self, write: &ActivationsWrite) {
         if write.resumes {
-            for row in self.delivery.values_mut().filter(|row| row.stage == Stage::UnderWay) {
+            let under_way = |row: &&mut DeliveryRow| row.stage == Stage::UnderWay && !row.carried;
+            for row in self.delivery.values_mut().filter(under_way) {
                 (row.stage, row.due_ms) = (Stage::Waiting, write.now_ms);
             }
         }
@@ -113,7 +123,7 @@ impl JourneyRows {
                 *number > *after
                     && (&row.audience, &row.profile) == (audience, profile)
                     && state.is_some_and(|state| {
-                        state.stage == Stage::Waiting && state.destination == *destination
+                        state.stage == Stage::Waiting && !state.carried && state.destination == *destination
                     })
             });
             if let Some(number) = behind.map(|(number, _)| number)
