@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{env, fs};
+use std::{env, fs, io};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -69,7 +69,7 @@ async fn attempt(
         return Ok(AttemptOutcome::NotBegun);
     }
     let url = Url::parse(&request.url).map_err(|error| format!("address: {error}"))?;
-    let stream = connect(&url, request.private).await?;
+    let stream = connect(&url, request.private, look_up, dial).await?;
     let authority = url.authority();
     let target = url.path().to_owned() + &url.query().map_or_else(String::new, |query| format!("?{query}"));
     let mut head = Request::builder().method(request.method.as_str()).uri(target).header(HOST, authority);
@@ -87,15 +87,18 @@ async fn attempt(
     }
 }
 
-/// Connects to an address that was checked; the name is not looked up again.
-async fn connect(url: &Url, private: bool) -> Result<TcpStream, String> {
+/// Connects to an address that was checked; the name is not looked up again, because it may have another address by then.
+async fn connect<S>(
+    url: &Url,
+    private: bool,
+    look_up: impl AsyncFn(&str, u16) -> io::Result<Vec<SocketAddr>>,
+    dial: impl AsyncFn(SocketAddr) -> io::Result<S>,
+) -> Result<S, String> {
     let port = url.port_or_known_default().unwrap_or(443);
     let found: Vec<SocketAddr> = match url.host().ok_or("address: it has no host")? {
         Host::Ipv4(number) => vec![SocketAddr::new(IpAddr::V4(number), port)],
         Host::Ipv6(number) => vec![SocketAddr::new(IpAddr::V6(number), port)],
-        Host::Domain(name) => {
-            lookup_host((name, port)).await.map_err(|error| format!("dns: {error}"))?.collect()
-        }
+        Host::Domain(name) => look_up(name, port).await.map_err(|error| format!("dns: {error}"))?,
     };
     let allowed = allowed(&found, private);
     if allowed.is_empty() {
@@ -103,16 +106,23 @@ async fn connect(url: &Url, private: bool) -> Result<TcpStream, String> {
     }
     let mut last = String::new();
     for address in allowed {
-        match timeout(CONNECT_TIME, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
+        match timeout(CONNECT_TIME, dial(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => last = format!("connect: {error}"),
             Err(_) => last = "connect: timeout".to_owned(),
         }
     }
     Err(last)
+}
+
+async fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(lookup_host((name, port)).await?.collect())
+}
+
+async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 /// The addresses of a host that may be connected to.
@@ -160,4 +170,50 @@ async fn read(mut answer: Response<Incoming>) -> AttemptOutcome {
         }
     }
     AttemptOutcome::Answered { status, body: String::from_utf8_lossy(&body).into_owned(), retry_after_s }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    /// A name whose address is another one at each look, and what comes of an attempt: the number of looks, and the addresses that
+    /// were dialled.
+    fn rebound(looks: &[&[&str]], private: bool) -> (usize, Vec<String>, Result<(), String>) {
+        let (looked, dialled) = (Cell::new(0), RefCell::new(Vec::new()));
+        let look_up = async |name: &str, port: u16| {
+            assert_eq!(name, "hook.example");
+            let found = looks[looked.get().min(looks.len() - 1)];
+            looked.set(looked.get() + 1);
+            Ok(found.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), port)).collect())
+        };
+        let dial = async |address: SocketAddr| {
+            dialled.borrow_mut().push(address.to_string());
+            Ok(())
+        };
+        let url = Url::parse("https://hook.example/in").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let result = runtime.block_on(connect(&url, private, look_up, dial));
+        (looked.get(), dialled.into_inner(), result)
+    }
+
+    #[test]
+    fn a_name_that_changes_its_address_is_dialled_where_it_was_checked() {
+        let inside =
+            ["127.0.0.1", "10.0.0.7", "169.254.169.254", "::1", "::ffff:127.0.0.1", "fd00::1", "0.0.0.0"];
+        for inside in inside {
+            // A public address for the check, one of this machine or network for whoever looks again.
+            let (looked, dialled, result) = rebound(&[&["1.1.1.1"], &[inside]], false);
+            assert_eq!((looked, dialled, result), (1, vec!["1.1.1.1:443".to_owned()], Ok(())), "{inside}");
+            // Both in one answer: only the public one is dialled.
+            let (_, dialled, result) = rebound(&[&[inside, "1.1.1.1", inside]], false);
+            assert_eq!((dialled, result), (vec!["1.1.1.1:443".to_owned()], Ok(())), "{inside}");
+            // Each attempt checks anew.
+            let (looked, dialled, result) = rebound(&[&[inside], &["1.1.1.1"]], false);
+            assert_eq!((looked, dialled), (1, Vec::new()), "{inside}");
+            assert!(result.unwrap_err().starts_with("address_not_allowed"));
+            assert_eq!(rebound(&[&[inside]], true).1.len(), 1, "it is allowed for a private destination");
+        }
+    }
 }
