@@ -6,6 +6,7 @@
 
 pub mod limits;
 
+mod aggregates;
 mod bytes;
 mod chain;
 mod changed;
@@ -21,6 +22,7 @@ mod scope;
 mod state;
 mod stream;
 
+pub use aggregates::Aggregates;
 pub use chain::{Chain, Out};
 pub use counts::{Counts, JoinCounts};
 pub use output::{EndReason, Ended, Origin, Output, OutputRow};

@@ -14,6 +14,8 @@ pub const STATE_BYTES_MAX: u64 = 8_000_000_000;
 pub const KEY_BYTES_MAX: usize = 4 * 1024;
 /// The longest line of a file.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
+/// The most groups and different values that a query keeps.
+pub const GROUP_VALUES_MAX: usize = 10_000_000;
 /// The part of a refused record that is kept.
 pub const REFUSED_BYTES_MAX: usize = 64 * 1024;
 /// The most records that were read and not yet processed.

@@ -120,20 +120,24 @@ fn a_kill_at_any_point_loses_no_row_and_doubles_none() {
         let [products, users] = rows(half);
         append(&killed.join("products"), &products);
         append(&killed.join("users"), &users);
-        let (mut kills, mut clicks) = (0, String::new());
+        let (mut kills, mut clicks, mut rest) = (0, String::new(), String::new());
         for _ in 0..ROUNDS_MAX {
             if kills == KILLS {
                 break;
             }
             let more: String = (number..number + LINES).map(click).collect();
             number += LINES;
-            append(&killed.join("clicks"), &more);
             clicks.push_str(&more);
+            // The last line is written in two pieces.
+            let (now, later) = more.split_at(more.len() - (number / LINES * 7 % 50) as usize);
+            append(&killed.join("clicks"), &(rest + now));
+            rest = later.to_owned();
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             // Some come before anything was written.
             kills += u64::from(Run(&killed).kill((seed >> 33) % 20_000));
         }
         assert_eq!(kills, KILLS, "the process is done too soon to be killed");
+        append(&killed.join("clicks"), &rest);
         Run(&killed).finish();
         append(&whole.join("products"), &products);
         append(&whole.join("users"), &users);

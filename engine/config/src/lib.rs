@@ -21,6 +21,7 @@
 //! | [`check`], [`check_with`] | the same, with the engine's findings, warnings, and a sample of events |
 //! | [`read_body`] | one body of the control API, beside the definition that it becomes a part of |
 //! | [`read_pipelines`] | texts into pipelines; not in wasm |
+//! | [`read_aggregation`] | a query that aggregates; not in wasm |
 //! | [`write`](fn@write), [`write_with_examples`] | a definition into files that read back as the same |
 //! | [`render`], [`sarif`] | findings for people and for tools |
 //! | [`codes`] | the page of each code |
@@ -62,7 +63,7 @@ pub use columns::Sample;
 pub use dialect::Body;
 pub use directory::{Listing, definition_files, is_utf16};
 #[cfg(not(target_family = "wasm"))]
-pub use pipeline::{Pipelines, read as read_pipelines};
+pub use pipeline::{Pipelines, read as read_pipelines, read_aggregation};
 pub use source::{Finding, Location, Source};
 pub use suggest::did_you_mean;
 pub use write::{rfc3339, write, write_with_examples};

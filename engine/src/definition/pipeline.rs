@@ -87,6 +87,59 @@ pub enum Format {
     Avro,
 }
 
+/// A query that aggregates the rows of one source, once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregation {
+    /// The rows. Its columns are the values by which they are grouped, then those that are aggregated.
+    pub rows: Pipeline,
+    /// The number of values by which rows are grouped.
+    pub groups: usize,
+    /// SELECT.
+    pub columns: Vec<AggregateColumn>,
+}
+
+/// One column of the results.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AggregateColumn {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Aggregated,
+}
+
+/// The value of a column of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregated {
+    /// The value of the group at this place.
+    Group(usize),
+    /// The number of rows.
+    Rows,
+    /// An aggregate of values that are not missing.
+    Of {
+        /// How they become one.
+        function: AggregateFunction,
+        /// True if equal values count once.
+        is_distinct: bool,
+        /// The place of the values among the columns of rows.
+        column: usize,
+    },
+}
+
+/// How values become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregateFunction {
+    /// Their number.
+    Count,
+    /// Their sum.
+    Sum,
+    /// Their mean.
+    Average,
+    /// The least of them.
+    Least,
+    /// The greatest of them.
+    Greatest,
+}
+
 impl Pipeline {
     /// True if events wait for rows.
     pub fn is_smart(&self) -> bool {

@@ -224,22 +224,23 @@ command     → client clock definitions diff files limits lines secrets server 
 ";
 
 const PIPELINES: &str = "
-(all)   → limits
+(all)      → limits
 
-bytes   →
-changed →
-counts  →
-output  →
-record  →
-emitted → changed
-held    → bytes changed record
-rows    → bytes changed record
-scope   → record rows
-plan    → rows scope
-stream  → counts emitted held output plan record rows scope
-state   → bytes held plan rows stream
-chain   → output record state stream
-runner  → chain output plan record state stream
+bytes      →
+changed    →
+counts     →
+output     →
+record     →
+emitted    → changed
+held       → bytes changed record
+rows       → bytes changed record
+scope      → record rows
+plan       → rows scope
+aggregates → plan record scope
+stream     → counts emitted held output plan record rows scope
+state      → bytes held plan rows stream
+chain      → output record state stream
+runner     → chain output plan record state stream
 ";
 
 /// Between crates; the site is JavaScript that knows the public wire alone.

@@ -4,6 +4,7 @@ mod explain;
 mod files;
 mod loaded;
 mod outputs;
+mod query;
 mod run;
 mod state;
 mod topics;
@@ -13,7 +14,7 @@ use clap::Subcommand;
 
 use crate::exit::{Exit, Failure};
 
-/// Check, explain and run pipelines
+/// Check, explain and run pipelines, and query what they wrote
 ///
 /// A pipeline takes the events of one topic, joins each with the newest rows of others, and writes one row for it: YAML as
 /// KaflowSQL has it, with the query as SQL.
@@ -36,6 +37,7 @@ enum Verb {
     Validate(validate::Args),
     Explain(explain::Args),
     Run(run::Args),
+    Query(query::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -43,5 +45,6 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Verb::Validate(args) => validate::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Run(args) => run::run(args),
+        Verb::Query(args) => query::run(args),
     }
 }

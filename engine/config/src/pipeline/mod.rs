@@ -3,6 +3,7 @@
 //! Each document is one pipeline. The query is parsed by `sqlparser`; its expressions lower to the engine's, so they mean
 //! the same as in criteria. Native builds alone have this module.
 
+mod aggregation;
 mod checks;
 mod columns;
 mod document;
@@ -16,6 +17,7 @@ mod sql;
 use std::collections::BTreeMap;
 use std::thread;
 
+pub use aggregation::read as read_aggregation;
 use usher_engine::definition::pipeline::Pipeline;
 use usher_engine::diagnostic::{Diagnostic, Severity};
 
@@ -53,13 +55,18 @@ pub struct Pipelines {
 /// );
 /// ```
 pub fn read(sources: &[Source]) -> Pipelines {
+    with_stack(|| read_all(sources))
+}
+
+/// Reads with the stack that the parser needs.
+fn with_stack<T: Send>(read: impl Fn() -> T + Sync) -> T {
     let stack = thread::Builder::new().stack_size(STACK_BYTES);
     thread::scope(|scope| {
         // Where no thread can be had, the stack at hand serves for all but the deepest queries.
-        match stack.spawn_scoped(scope, || read_all(sources)).map(thread::ScopedJoinHandle::join) {
+        match stack.spawn_scoped(scope, &read).map(thread::ScopedJoinHandle::join) {
             Ok(Ok(read)) => read,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => read_all(sources),
+            Err(_) => read(),
         }
     })
 }

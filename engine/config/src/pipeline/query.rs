@@ -78,7 +78,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node) -> Option<Query> {
 }
 
 /// The one SELECT of the text.
-fn parse(sql: &mut Sql<'_, '_>) -> Option<Select> {
+pub(super) fn parse(sql: &mut Sql<'_, '_>) -> Option<Select> {
     let dialect = GenericDialect {};
     let tokens = match Tokenizer::new(&dialect, sql.text()).tokenize_with_location() {
         Ok(tokens) => tokens,
@@ -162,7 +162,7 @@ fn lowered(message: &str) -> String {
 }
 
 /// `FROM` and its joins.
-fn sources(sql: &mut Sql<'_, '_>, select: &Select) -> Option<(Source, Vec<Join>)> {
+pub(super) fn sources(sql: &mut Sql<'_, '_>, select: &Select) -> Option<(Source, Vec<Join>)> {
     let Some((first, rest)) = select.from.split_first() else {
         let help = "name the topic of events: FROM clickstreams c".to_owned();
         sql.note(Code::BadQuery, select.span(), "the query has no FROM", Some(help));

@@ -13,8 +13,11 @@ pub(super) const SUPPORTED: &str = "a query is SELECT expressions, `*` and `t.*`
                                     LEFT JOIN or JOIN … ON a.k = b.k, WHERE";
 
 /// For those who count and sum.
-const AGGREGATES: &str = "a pipeline answers each event by itself; aggregate what it puts out, or count per visitor in an \
-                          attribute";
+const AGGREGATES: &str = "a pipeline answers each event by itself; aggregate what it puts out by `usher pipeline query`, or \
+                          count per visitor in an attribute";
+
+/// For those who filter, sort and cut what was aggregated.
+const RESULTS: &str = "groups come in the order of their values: filter, sort and cut what comes out";
 
 /// For those who sort and cut.
 const STREAM: &str = "a stream has no end: each event gives at most one row, in the order of events";
@@ -59,18 +62,19 @@ pub(super) fn only_select(sql: &mut Sql<'_, '_>, mut statements: Vec<Statement>)
 
 /// Parts of a query outside its SELECT.
 fn around(sql: &mut Sql<'_, '_>, query: &Query) {
+    let cut = if sql.aggregates { RESULTS } else { STREAM };
     if let Some(with) = &query.with {
         let help = "name the other query's output as the source: pipelines that read each other's topics are chained";
         sql.unsupported(with.span(), "WITH is not supported", help);
     }
     if let Some(order_by) = &query.order_by {
-        sql.unsupported(order_by.span(), "ORDER BY is not supported", STREAM);
+        sql.unsupported(order_by.span(), "ORDER BY is not supported", cut);
     }
     if let Some(limit) = &query.limit_clause {
-        sql.unsupported(limit.span(), "LIMIT and OFFSET are not supported", STREAM);
+        sql.unsupported(limit.span(), "LIMIT and OFFSET are not supported", cut);
     }
     if let Some(fetch) = &query.fetch {
-        sql.unsupported(fetch.span(), "FETCH is not supported", STREAM);
+        sql.unsupported(fetch.span(), "FETCH is not supported", cut);
     }
     if !query.locks.is_empty() || query.for_clause.is_some() {
         sql.unsupported(SqlSpan::empty(), "FOR … is not supported", SUPPORTED);
@@ -95,10 +99,12 @@ pub(super) fn clauses(sql: &mut Sql<'_, '_>, select: &Select) {
     }
     match &select.group_by {
         GroupByExpr::Expressions(exprs, modifiers) if exprs.is_empty() && modifiers.is_empty() => {}
+        _ if sql.aggregates => {}
         group_by => sql.unsupported(group_by.span(), "GROUP BY is not supported", AGGREGATES),
     }
     if let Some(having) = &select.having {
-        sql.unsupported(having.span(), "HAVING is not supported", AGGREGATES);
+        let help = if sql.aggregates { RESULTS } else { AGGREGATES };
+        sql.unsupported(having.span(), "HAVING is not supported", help);
     }
     if let Some(qualify) = &select.qualify {
         sql.unsupported(qualify.span(), "QUALIFY is not supported", STREAM);

@@ -17,6 +17,8 @@ pub(super) struct Sql<'l, 'n> {
     pub(super) depth: usize,
     /// The columns that the query names.
     pub(super) uses: Vec<Use>,
+    /// True if it aggregates rows that are there, once.
+    pub(super) aggregates: bool,
 }
 
 /// A column of a source that a query names.
@@ -32,7 +34,7 @@ pub(super) struct Use {
 
 impl<'l, 'n> Sql<'l, 'n> {
     pub(super) fn new(lower: &'l mut Lower, scalar: &'n Scalar, whole: Span) -> Sql<'l, 'n> {
-        Sql { lower, scalar, whole, depth: 0, uses: Vec::new() }
+        Sql { lower, scalar, whole, depth: 0, uses: Vec::new(), aggregates: false }
     }
 
     /// The text as the parser sees it.

@@ -94,6 +94,12 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let bounds = Bounds { held: args.held_max, bytes: args.state_bytes_max };
     let mut chain = chain(plans(&pipelines)?, |plan| Ok(Stream::new(plan, bounds)))?;
     let (inputs, rows) = (topics::inputs(&chain, &args.inputs)?, topics::outputs(&chain, &args.outputs)?);
+    let others = [&args.expired, &args.dead, &args.trace].map(Option::as_ref);
+    let written = rows.iter().map(|(_, path)| path).chain(others.into_iter().flatten());
+    topics::apart(
+        inputs.iter().flat_map(|(_, paths)| paths),
+        written.filter(|path| path.as_os_str() != "-"),
+    )?;
     let mut state = None;
     if let Some(folder) = &args.state {
         let mut opened = State::open(folder, &plans(&pipelines)?)?;
@@ -104,8 +110,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let files = files(inputs, state.as_mut())?;
     let stop = Arc::new(AtomicBool::new(false));
     let source = Files::open(files, now_ms())?;
-    let others = [&args.expired, &args.dead, &args.trace].map(|path| path.as_deref());
-    let mut sink = Outputs::create(rows, others, &stop, state)?;
+    let mut sink = Outputs::create(rows, others.map(|path| path.map(PathBuf::as_path)), &stop, state)?;
     stop_on_signal(&stop)?;
     sink.begin().map_err(Failure::new)?;
     let mut runner = Runner::new(chain, source, sink);

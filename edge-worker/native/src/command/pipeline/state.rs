@@ -154,7 +154,9 @@ impl State {
             ));
         }
         let path = is_file.then(|| path.to_owned());
-        self.inputs.insert((topic.to_owned(), place.partition), Input { path, head });
+        if self.inputs.insert((topic.to_owned(), place.partition), Input { path, head }).is_some() {
+            return Err(Failure::usage(format!("`{shown}` is named twice for the topic `{topic}`")));
+        }
         Ok(place)
     }
 

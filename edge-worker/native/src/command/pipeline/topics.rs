@@ -1,5 +1,6 @@
 //! The files of topics: which are read, in which order, and where rows go.
 
+use std::fs;
 use std::path::PathBuf;
 
 use usher_config::did_you_mean;
@@ -46,6 +47,34 @@ pub(super) fn inputs(chain: &Chain, named: &[Named]) -> Result<Vec<(String, Vec<
         inputs.push((topic.to_owned(), paths));
     }
     Ok(inputs)
+}
+
+/// Refuses a file that would be written twice at once, or read while it is written.
+pub(super) fn apart<'p>(
+    inputs: impl Iterator<Item = &'p PathBuf>,
+    outputs: impl Iterator<Item = &'p PathBuf>,
+) -> Result<(), Failure> {
+    // Pipes and devices may be shared.
+    let file = |path: &PathBuf| fs::canonicalize(path).ok().filter(|full| full.is_file());
+    let mut known: Vec<PathBuf> = inputs.filter_map(file).collect();
+    let read = known.len();
+    for path in outputs {
+        // One that is not there yet is compared as it is written.
+        let full = file(path).or_else(|| (!path.exists()).then(|| path.clone()));
+        let Some(full) = full else { continue };
+        match known.iter().position(|other| *other == full) {
+            Some(place) if place < read => {
+                let message = format!("`{}` is read and written", path.display());
+                return Err(Failure::usage(message).help("name another file for what is written"));
+            }
+            Some(_) => {
+                let message = format!("`{}` is named for two outputs", path.display());
+                return Err(Failure::usage(message).help("name a file for each"));
+            }
+            None => known.push(full),
+        }
+    }
+    Ok(())
 }
 
 /// The topics whose rows are written, each with its file or `-`. A value is the file of a topic, or the file of the one topic that

@@ -14,7 +14,7 @@ use crate::terminal::{clean, note, print};
 /// Check pipelines and report every finding at once
 ///
 /// Reads all files together: names of pipelines and the topics that they write to are unique, and no pipeline reads what it
-/// writes. Findings in a query are at their line and column within the file.
+/// writes, or a column that another one does not write. Findings in a query are at their line and column within the file.
 ///
 /// For people, findings go to standard error with the line they are about, and the result to standard output. For
 /// machines (`--format plain`, `json` or `sarif`), findings go to standard output. `usher codes E027` explains a code.
