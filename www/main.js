@@ -14,6 +14,7 @@ import { recall, remember } from "./memory.js";
 import { renderPage, renderTotals } from "./pages.js";
 import { countEvents, eventsText, prove } from "./proof.js";
 import { readRoute } from "./router.js";
+import { startShare } from "./share.js";
 
 const { usher } = window;
 /** Two slots, and the labels of goods, which this page draws itself. */
@@ -244,6 +245,7 @@ for (const link of document.querySelectorAll("[data-jump]")) {
 }
 
 startTheme();
+startShare(byId("share"), toast);
 startSplitter();
 drawFrame();
 drawPage();

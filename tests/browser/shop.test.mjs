@@ -135,6 +135,49 @@ test("on the device alone, and beside the edge", { skip: missing, timeout: 300_0
   });
 });
 
+test("the guided tour, and the link to what is shown", { skip: missing, timeout: 120_000 }, async (t) => {
+  const site = await serveShop(t);
+  await inBrowser(t, "share", async (page) => {
+    await page.addInitScript(() => (navigator.clipboard.writeText = async (text) => void (window.copied = text)));
+    await page.goto(`${site.own}/`);
+    await ready(page);
+    const press = async (id) => {
+      const focused = () => page.evaluate(() => document.activeElement.dataset.testid);
+      for (let presses = 0; presses < 20 && (await focused()) !== id; presses++) await page.keyboard.press("Tab");
+      assert.equal(await focused(), id, "by the keyboard");
+      await page.keyboard.press("Enter");
+    };
+    const copies = async (address) => {
+      await page.getByRole("status").getByText(`Copied: ${address}`, { exact: true }).waitFor({ timeout: PATIENCE_MS });
+      assert.equal(await page.evaluate(() => window.copied), address);
+    };
+    await page.getByRole("main").getByRole("link", { name: "Balcony Lamp" }).click();
+    await page.getByTestId("share").click();
+    await copies(`${site.own}/#/product/P-207`);
+    await page.goto(`${site.own}/?`);
+    await ready(page);
+    await press("tour");
+    await page.waitForURL(`${site.own}/?s=minute`);
+    await ready(page);
+    const step = page.getByTestId("step");
+    await step.click();
+    await page.getByTestId("script").getByText("2 of 7").waitFor({ timeout: PATIENCE_MS });
+    await step.click();
+    await page.waitForURL(`${site.own}/?s=minute#/product/P-207`);
+    // Somebody else begins at the goods, as a new visitor.
+    await page.getByTestId("tour").focus();
+    await press("share");
+    await copies(`${site.own}/?s=minute`);
+    await page.goto(`${site.own}/?s=affinity&way=device`);
+    await ready(page);
+    await page.getByTestId("share").click();
+    await copies(`${site.own}/?s=affinity&way=device`);
+    await page.evaluate(() => (navigator.clipboard.writeText = () => Promise.reject(new Error("denied"))));
+    await page.getByTestId("share").click();
+    await page.getByRole("status").getByText(`may not copy. Its address: ${site.own}/?s=affinity&way=device`).waitFor({ timeout: PATIENCE_MS });
+  });
+});
+
 test("the theme, and the width of the inspector", { skip: missing, timeout: 120_000 }, async (t) => {
   const site = await serveShop(t);
   await inBrowser(t, "frame", async (page) => {

@@ -43,6 +43,25 @@ test("the shop as static files", { skip, timeout: 120_000 }, async (t) => {
   assert.deepEqual(foreign, []);
 });
 
+test("the guided tour, and a link to it that somebody else opens", { skip, timeout: 120_000 }, async (t) => {
+  const site = await serveStatic(t, { folder: siteFolder.path });
+  const browser = await startBrowser(t);
+  const { page, errors, foreign } = await visit(browser, site);
+  await page.addInitScript(() => (navigator.clipboard.writeText = async (text) => void (window.copied = text)));
+  await page.goto(site.url);
+  await until("the offer", async () => (await page.locator("#offer-section").textContent()) === "Default");
+  await page.getByTestId("tour").click();
+  await page.waitForURL(`${site.url}?s=minute`);
+  const begun = (page) => until("the tour", async () => /1 of 7/.test(await page.getByTestId("script").textContent()));
+  await begun(page);
+  await page.getByTestId("share").click();
+  await until("the link", async () => (await page.evaluate(() => window.copied)) === `${site.url}?s=minute`);
+  const { page: other } = await visit(browser, site);
+  await other.goto(await page.evaluate(() => window.copied));
+  await begun(other);
+  assert.deepEqual([errors, foreign], [[], []]);
+});
+
 test("every scenario of the demo that runs in a tab", { skip, timeout: 240_000 }, async (t) => {
   const site = await serveStatic(t, { folder: siteFolder.path, pages: { "blank.html": BLANK } });
   const browser = await startBrowser(t);
