@@ -47,6 +47,12 @@ impl Table {
         )
     }
 
+    /// The same with one case alone.
+    pub fn of_case(&self, number: usize) -> Table {
+        let (about, now, attributes) = (self.about.clone(), self.now, self.attributes.clone());
+        Table { about, now, attributes, cases: self.cases.get(number).cloned().into_iter().collect() }
+    }
+
     /// Compares the engine's decision of every case with the table.
     pub fn decide(&self) -> Vec<Outcome> {
         let outcomes = self.cases.iter().map(|(text, given, expected)| {

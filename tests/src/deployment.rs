@@ -1,6 +1,7 @@
 //! A deployment for tests: the example audience with the demo's public keys.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -47,6 +48,12 @@ impl Keys {
 
     /// `USHER_KEYS` for them. The signing key is fixed: it is as public as the rest.
     pub fn secret(&self) -> String {
+        // Making key pairs takes longer than a request.
+        static SECRET: OnceLock<String> = OnceLock::new();
+        SECRET.get_or_init(|| self.made_secret()).clone()
+    }
+
+    fn made_secret(&self) -> String {
         let hash_of = |text: &str| sha256(text.as_bytes());
         let hash = |name: &str| hash_of(self.text(name));
         let origins = &self.credentials["allowed_origins"];

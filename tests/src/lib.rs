@@ -11,6 +11,7 @@ pub mod deployment;
 pub mod expressions;
 pub mod keys;
 pub mod lines;
+pub mod on_device;
 pub mod pattern;
 pub mod random;
 pub mod run;

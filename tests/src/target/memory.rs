@@ -5,7 +5,9 @@ use std::io::Read;
 use usher_edge::limits::BATCH_BYTES_MAX;
 use usher_edge::log::Record;
 use usher_edge::store::memory::MemoryStore;
-use usher_edge::{Ambient, CALLERS_REQUEST_ID, Edge, Refusal, Request, Took, front, request_id, serve};
+use usher_edge::{
+    Ambient, CALLERS_REQUEST_ID, Edge, Rates, Refusal, Request, Took, front, request_id, serve,
+};
 
 use super::{Answer, Call, Target};
 use crate::deployment::Keys;
@@ -30,6 +32,11 @@ impl InProcess {
     /// The same in a deployment without keys.
     pub fn without_keys() -> InProcess {
         InProcess { edge: Edge::new(None, false), ..InProcess::start() }
+    }
+
+    /// Sets the rates for callers by public keys.
+    pub fn set_rates(&mut self, rates: Rates) {
+        self.edge.set_rates(rates);
     }
 }
 
