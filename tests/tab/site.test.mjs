@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { missing, startBrowser, until } from "../browser/site.mjs";
-import { temporaryFolder } from "../workerd/deployment.mjs";
+import { root, temporaryFolder } from "../workerd/deployment.mjs";
 import { serveStatic, siteFolder } from "./static.mjs";
 
 const skip = missing || siteFolder.missing;
@@ -60,6 +60,35 @@ test("the guided tour, and a link to it that somebody else opens", { skip, timeo
   await other.goto(await page.evaluate(() => window.copied));
   await begun(other);
   assert.deepEqual([errors, foreign], [[], []]);
+});
+
+test("the lines of HTML in README, in a file beside it", { skip, timeout: 120_000 }, async (t) => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const blocks = [...readme.matchAll(/```html\n([^]*?)```/g)].map(([, text]) => text);
+  const [lines, sixth] = [blocks.find((text) => text.includes("/usher.js")), blocks.find((text) => text.includes("setConsent"))];
+  const here = lines.replace(`src="/usher.js"`, `src="usher.js" data-endpoint="api"`);
+  assert.notEqual(here, lines);
+  const pages = { "try.html": here, "banner.html": here.replace(` data-consent="granted"`, "") + sixth };
+  const site = await serveStatic(t, { folder: siteFolder.path, pages });
+  const browser = await startBrowser(t);
+  const { page, context } = await visit(browser, site);
+  // The demo's own page starts the edge, and is a visit of its own.
+  await page.goto(site.url);
+  await until("the offer", async () => (await page.locator("#offer-section").textContent()) === "Default");
+  await page.evaluate(() => Promise.all([usher.flush(), usher.reset()]));
+  for (const text of ["Welcome, stranger.", "Welcome, stranger.", "Welcome back: 3 pages today."]) {
+    await page.goto(`${site.url}try.html`);
+    await page.locator("[data-usher-state]").waitFor();
+    await page.getByText(text).waitFor();
+  }
+  await page.evaluate(() => Promise.all([usher.flush(), usher.reset()]));
+  const other = await context.newPage();
+  await other.goto(`${site.url}banner.html`);
+  await other.waitForFunction(() => window.usher?.debug.status());
+  assert.equal(await other.evaluate(() => usher.debug.status().consent.analytics), "pending");
+  await other.getByRole("button").click();
+  await other.locator("[data-usher-state]").waitFor();
+  await other.waitForFunction(() => usher.debug.status().pending === 0 && usher.debug.status().consent.analytics === "granted");
 });
 
 test("every scenario of the demo that runs in a tab", { skip, timeout: 240_000 }, async (t) => {
