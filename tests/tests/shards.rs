@@ -513,6 +513,101 @@ fn a_batch_over_shards_that_mint_ids() {
     );
 }
 
+/// A profile is sealed for one survivor, and an event has its key, which that one has by now, beside the key of a third profile: its
+/// state goes one way only.
+#[test]
+fn a_key_of_a_sealed_profile_beside_a_neighbour() {
+    let mut bed = Bed::new(2);
+    let (a, b, person) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("person", 0));
+    for (event, n) in [
+        (format!("\"a\": \"{a}\""), 1),
+        (format!("\"b\": \"{b}\""), 2),
+        (format!("\"person\": \"{person}\""), 4),
+    ] {
+        bed.tell(&format!("{{{event}, \"n\": {n}}}"));
+        bed.shards.now_ms += 1_000;
+    }
+    let joining = bed.send(&format!(r#"{{"b": "{b}", "person": "{person}", "n": 8}}"#));
+    while bed.shards.stores[0].shard.sealed.is_empty() {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be sealed");
+    }
+    let held = std::mem::take(&mut bed.shards.queue);
+    let beside = bed.send(&format!(r#"{{"a": "{a}", "person": "{person}", "n": 16}}"#));
+    while bed.shards.step(0) {}
+    bed.shards.queue.extend(held);
+    bed.shards.settle();
+    bed.succeeded(joining);
+    bed.succeeded(beside);
+    assert_eq!(
+        (bed.views("a", &a), bed.views("b", &b), bed.views("person", &person)),
+        (Some(31), Some(31), Some(31))
+    );
+}
+
+/// A profile is absorbed, and its shard has not heard of that when the survivor is absorbed there: the key that it lists comes along.
+#[test]
+fn a_key_comes_back_to_the_shard_of_a_sealed_profile() {
+    let mut bed = Bed::new(2);
+    let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 1));
+    for (event, n) in
+        [(format!("\"c\": \"{c}\""), 1), (format!("\"a\": \"{a}\""), 2), (format!("\"b\": \"{b}\""), 4)]
+    {
+        bed.tell(&format!("{{{event}, \"n\": {n}}}"));
+        bed.shards.now_ms += 1_000;
+    }
+    bed.send(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 8}}"#));
+    let is_absorb = |sent: &Envelope| matches!(sent.reply, Reply::Outbox(1, _));
+    while !bed.shards.queue.iter().any(is_absorb) {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be absorbed");
+    }
+    let absorb = bed.shards.queue.iter().find(|sent| is_absorb(sent)).cloned().expect("found");
+    bed.shards.queue.insert(0, Envelope { reply: Reply::Nobody, ..absorb.clone() });
+    bed.shards.step(0);
+    bed.send(&format!(r#"{{"a": "{a}", "c": "{c}", "n": 16}}"#));
+    while bed.shards.stores[0].shard.gone.is_empty() {
+        match bed.shards.queue.iter().position(|sent| sent.reply != absorb.reply) {
+            Some(at) => drop(bed.shards.step(at)),
+            None => {
+                bed.shards.now_ms += 250;
+                bed.shards.tick();
+            }
+        }
+    }
+    bed.shards.settle();
+    assert_eq!((bed.views("a", &a), bed.views("b", &b), bed.views("c", &c)), (Some(31), Some(31), Some(31)));
+}
+
+/// A claim is made, its answer is lost, and the profile for which it was made is void by the time that its event is folded.
+#[test]
+fn a_void_profile_is_not_committed_when_its_claim_had_no_answer() {
+    let mut bed = Bed::new(3);
+    let (a, b) = (bed.value_in("a", 0), bed.value_in("b", 1));
+    let both = bed.send(&format!(
+        r#"{{"a": "{a}", "uuid": "1", "n": 1}}, {{"a": "{a}", "b": "{b}", "uuid": "2", "n": 2}}"#
+    ));
+    while !bed.shards.queue.iter().any(is_claim) {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be claimed");
+    }
+    let claim = bed.shards.queue.remove(0);
+    bed.shards.queue.push(Envelope { reply: Reply::Nobody, ..claim.clone() });
+    bed.shards.step(0);
+    // Who finds the pointer hears that the profile is void.
+    let other = bed.send(&format!(r#"{{"b": "{b}", "uuid": "3", "n": 4}}"#));
+    while bed.shards.step(0) {}
+    bed.succeeded(other);
+    let void: Vec<[u8; 16]> = bed.shards.stores[0].shard.gone.iter().map(|row| row.id).collect();
+    assert_eq!(void.len(), 1);
+    bed.shards.queue.push(claim);
+    bed.shards.lose(0);
+    bed.shards.settle();
+    assert!(!bed.profiles(&[("a", &a)]).contains(&void[0]), "nobody commits a void profile");
+    assert!(!bed.is_stored(both));
+    bed.tell(&format!(
+        r#"{{"a": "{a}", "uuid": "1", "n": 1}}, {{"a": "{a}", "b": "{b}", "uuid": "2", "n": 2}}"#
+    ));
+    assert_eq!((bed.views("a", &a), bed.views("b", &b)), (Some(7), Some(7)));
+}
+
 /// A key is claimed for a profile, and the shard dies before it commits: the key is nobody's, and the next event takes it.
 #[test]
 fn a_claim_that_was_never_committed() {

@@ -87,6 +87,8 @@ pub(crate) struct Ask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) profile: [u8; 16],
+    /// The profile that the pointer names, which has become this one.
+    pub(crate) pointed: [u8; 16],
     /// Name and value.
     pub(crate) key: (String, String),
     /// The generation of the pointer that leads to the profile. If the profile does not list the key now, it must not list it
@@ -245,6 +247,8 @@ pub(crate) struct Suppress {
 pub(crate) struct Refusing {
     /// The holder of the key, as its home knows it.
     pub(crate) holder: Option<Place>,
+    /// The generation of its pointer.
+    pub(crate) generation: u64,
     /// True if that one is here, and has handed its state over.
     pub(crate) is_sealed: bool,
 }
@@ -343,6 +347,7 @@ impl Refusing {
         let mut w = FrameWriter::default();
         w.list(list, |w, refusing| {
             optional_place(w.byte(u8::from(refusing.is_sealed)), refusing.holder);
+            w.long(refusing.generation.cast_signed());
         });
         w.0
     }
@@ -350,7 +355,8 @@ impl Refusing {
     pub(crate) fn list(bytes: &[u8]) -> Option<Vec<Refusing>> {
         FrameReader(bytes).list(|r| {
             let is_sealed = r.byte()? != 0;
-            Some(Refusing { is_sealed, holder: read_optional_place(r)? })
+            let holder = read_optional_place(r)?;
+            Some(Refusing { is_sealed, holder, generation: r.long()?.cast_unsigned() })
         })
     }
 }

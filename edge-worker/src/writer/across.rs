@@ -36,6 +36,8 @@ pub(crate) struct Across {
 #[derive(Debug, Default)]
 struct Known {
     keys: Vec<(KeyOf, Option<KeyState>)>,
+    /// The profiles for which this message has claimed keys, whether or not it was answered.
+    claimed: Vec<(String, Place)>,
     cards: Vec<(String, Place, Option<Card>)>,
     /// True if a profile lists a key. The inner None: it is not where it was asked.
     listed: Vec<(KeyOf, Listed, Option<Option<bool>>)>,
@@ -114,6 +116,8 @@ impl Across {
         for (key, state) in &self.known.keys {
             state.and_then(|state| state.holder).into_iter().for_each(|place| add(&key.audience, place));
         }
+        // Its id may be void by now.
+        self.known.claimed.iter().for_each(|(audience, place)| add(audience, *place));
         for (audience, place, card) in &self.known.cards {
             add(audience, *place);
             if let Some(Card::Moved(to)) = card {
@@ -273,6 +277,7 @@ impl Known {
                     let state = KeyState::read(&mut r);
                     let erased = Erasure::read(&mut r).flatten();
                     known.erased.extend(erased.map(|erased| (claim.key.clone(), erased)));
+                    known.claimed.push((claim.key.audience.clone(), claim.to));
                     known.keys.push((claim.key, state));
                 }
                 Message::Writer(ToWriter::Shard(ToShard::Suppress(suppress))) => {

@@ -175,6 +175,13 @@ impl Deciding<'_> {
             self.open.wait();
             decision = Decision::Later;
         }
+        // A key that is another one's by now may still be listed by a profile here that has handed its state over.
+        if let Decision::Here(stitching) = &decision
+            && set.meets_sealed(&stitching.keys, &stitching.read)
+        {
+            self.open.wait();
+            decision = Decision::Later;
+        }
         if matches!(decision, Decision::Later) {
             if self.across.is_last() {
                 return Decision::Unavailable;

@@ -51,9 +51,9 @@ impl Open {
         }
     }
 
-    /// Asks whether a profile elsewhere lists a key.
-    pub(super) fn listed(&mut self, key: KeyOf, at: Place, generation: u64) {
-        let listed = Listed { profile: at.id, key: (key.name, key.value), generation };
+    /// Asks whether a profile elsewhere lists a key; `pointed` is the one that the key's pointer names, which has become that one.
+    pub(super) fn listed(&mut self, key: KeyOf, at: Place, pointed: [u8; 16], generation: u64) {
+        let listed = Listed { profile: at.id, pointed, key: (key.name, key.value), generation };
         if !self.listed.iter().any(|(_, known)| *known == listed) {
             self.listed.push((at.shard, listed));
         }

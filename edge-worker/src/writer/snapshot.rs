@@ -171,7 +171,7 @@ pub(super) fn fold_across(
     let now_ms = request.ambient.now_ms;
     let mut deciding = Deciding { across, running, audience, found, now_ms, open: Default::default() };
     for (index, key) in request.keys.iter().enumerate() {
-        let whose = deciding.whose(&set, key, index, request.seen);
+        let whose = deciding.whose(&set, key, index, request.seen, false);
         let answer = match whose {
             Whereabouts::Nobody => continue,
             Whereabouts::Here(id) => {

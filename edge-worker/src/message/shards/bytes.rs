@@ -20,6 +20,7 @@ pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
             w.list(&ask.profiles, id);
             w.list(&ask.listed, |w, listed| {
                 id(w, &listed.profile);
+                id(w, &listed.pointed);
                 texts(w, &listed.key);
                 w.long(listed.generation.cast_signed());
             });
@@ -117,8 +118,8 @@ pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
             keys: r.list(read_texts)?,
             profiles: r.list(FrameReader::array)?,
             listed: r.list(|r| {
-                let (profile, key) = (r.array()?, read_texts(r)?);
-                Some(Listed { profile, key, generation: r.long()?.cast_unsigned() })
+                let (profile, pointed, key) = (r.array()?, r.array()?, read_texts(r)?);
+                Some(Listed { profile, pointed, key, generation: r.long()?.cast_unsigned() })
             })?,
         }),
         1 => ToShard::Claim(Claim {

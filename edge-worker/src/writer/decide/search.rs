@@ -12,13 +12,15 @@ use crate::message::{KeyOf, Place};
 use crate::store::shards::IntentRow;
 
 impl Deciding<'_> {
-    /// Where the profile of a key is, whose index among the read ones is `read_as`.
+    /// Where the profile of a key is, whose index among the read ones is `read_as`. `binds`: a profile that has claimed the key and does not
+    /// list it must claim it again before it can.
     pub(in crate::writer) fn whose(
         &mut self,
         set: &ProfileSet,
         key: &KeyOf,
         read_as: usize,
         seen: Option<[u8; 16]>,
+        binds: bool,
     ) -> Whereabouts {
         let listed = Key { name: key.name.clone(), value: key.value.clone(), seen_ms: 0 };
         if set.unreadable(&[read_as]).is_some() {
@@ -31,7 +33,7 @@ impl Deciding<'_> {
             }
             Some(index) => Search::Found(At::Here(index)),
             None => match self.state(key.clone()) {
-                Some(Some(state)) => self.committed(set, key, state),
+                Some(Some(state)) => self.committed(set, key, state, binds),
                 Some(None) => Search::Unavailable,
                 None => Search::Later,
             },
@@ -63,7 +65,7 @@ impl Deciding<'_> {
     pub(super) fn lister(&mut self, set: &ProfileSet, key: &KeyOf, holder: Place, generation: u64) -> Search {
         let may_claim = |at: Place| at.shard != self.across.route.shard && at.shard != self.across.home(key);
         if may_claim(holder) && self.across.listed(key, holder.id, generation).is_none() {
-            self.open.listed(key.clone(), holder, generation);
+            self.open.listed(key.clone(), holder, holder.id, generation);
         }
         let at = match self.search(set, holder) {
             Search::Found(At::There(at)) if may_claim(at) => at,
@@ -75,7 +77,7 @@ impl Deciding<'_> {
             // It went since its card was asked for, or its shard has given the key to another one, which the home hears of.
             Some(Some(None)) => {
                 self.open.card(at);
-                self.open.listed(key.clone(), at, generation);
+                self.open.listed(key.clone(), at, holder.id, generation);
                 if !self.across.is_home(key) {
                     self.open.key(key.clone());
                 }
@@ -84,7 +86,7 @@ impl Deciding<'_> {
             }
             Some(None) => Search::Unavailable,
             None => {
-                self.open.listed(key.clone(), at, generation);
+                self.open.listed(key.clone(), at, holder.id, generation);
                 Search::Later
             }
         }
@@ -122,9 +124,10 @@ impl Deciding<'_> {
     }
 
     /// The profile that lists a key: a holder that does not is not committed, and who had the key before has it still.
-    fn committed(&mut self, set: &ProfileSet, key: &KeyOf, state: KeyState) -> Search {
+    fn committed(&mut self, set: &ProfileSet, key: &KeyOf, state: KeyState, binds: bool) -> Search {
+        let generation = if binds { state.generation } else { 0 };
         for place in [state.holder, state.before].into_iter().flatten() {
-            match self.lister(set, key, place, 0) {
+            match self.lister(set, key, place, generation) {
                 Search::Nobody => {}
                 Search::Found(At::Here(index)) => {
                     if set.get(index).is_some_and(|profile| profile.has_key(&key.name, &key.value)) {

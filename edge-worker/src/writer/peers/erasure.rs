@@ -2,7 +2,7 @@
 
 use super::step::Step;
 use crate::message::KeyOf;
-use crate::message::shards::{Forget, Refusing, Suppress};
+use crate::message::shards::{Forget, KeyState, Refusing, Suppress};
 use crate::store::shards::PointerRow;
 use crate::store::{ErasedKey, Suppression, Upkeep};
 
@@ -15,11 +15,12 @@ impl Step<'_> {
             let (audience, name, value) = (suppress.audience.clone(), name.clone(), value.clone());
             let key = KeyOf { audience, name, value };
             upkeep.suppressed.push(Suppression { name: self.across.name(&key), at_ms: suppress.at_ms });
-            let holder = self.state(&key, index).holder;
+            let KeyState { holder, generation, .. } = self.state(&key, index);
             let is_of_it = |id: [u8; 16]| {
                 self.found.sealed.iter().any(|row| row.audience == self.audience && row.id == id)
             };
-            all.push(Refusing { holder, is_sealed: holder.is_some_and(|holder| is_of_it(holder.id)) });
+            let is_sealed = holder.is_some_and(|holder| is_of_it(holder.id));
+            all.push(Refusing { holder, generation, is_sealed });
         }
         self.write.upkeep = Some(Box::new(upkeep));
         all

@@ -145,13 +145,15 @@ impl Step<'_> {
 
     /// Takes from a source the keys of this shard that have left it.
     pub(super) fn keep_own_keys(&self, source: &mut Profile, id: [u8; 16]) {
+        // What it has absorbed may still be known here by the name that it had.
+        let is_source = |known: [u8; 16]| known == id || source.absorbed().contains(&ProfileId(known));
         let left = |index: usize, key: &KeyOf| {
             let row = self.pointer(self.across.hash(key));
             self.across.is_home(key)
                 && match row.and_then(|row| row.holder) {
-                    Some(holder) => holder.id != id,
+                    Some(holder) => !is_source(holder.id),
                     // The source may be of this shard, too.
-                    None => self.lister(key, index).map_or(row.is_some(), |lister| lister != id),
+                    None => self.lister(key, index).map_or(row.is_some(), |lister| !is_source(lister)),
                 }
         };
         let keys = source.keys().iter().enumerate();

@@ -167,8 +167,9 @@ impl<'a> Step<'a> {
         let audience = self.audience.to_owned();
         let key = KeyOf { audience: audience.clone(), name, value };
         if let Some(lister) = self.lister(&key, index) {
+            // The home knows the profile by the name that its pointer has.
             let (hash, from, to) =
-                (self.across.hash(&key), listed.profile, self.across.here(ProfileId(lister)));
+                (self.across.hash(&key), listed.pointed, self.across.here(ProfileId(lister)));
             let repoint = Repoint { audience, hash, from, to: Some(to), generation: 0 };
             let row = self.across.stored(self.across.home(&key), ToShard::Repoint(repoint), self.now_ms);
             self.write.shard.outbox.push(row);

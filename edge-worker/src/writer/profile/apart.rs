@@ -51,7 +51,8 @@ pub(in crate::writer) fn fold_across(
             let own = found.profiles.iter().find(|profile| profile.keys.contains(&index));
             own.map_or(Whereabouts::Nobody, |own| Whereabouts::Here(own.id))
         } else {
-            deciding.whose(&set, key, index, None)
+            // An event from before that waits for its claim must hear of the erasure.
+            deciding.whose(&set, key, index, None, message.act == Act::Erase)
         };
         match whose {
             Whereabouts::Nobody => {}
@@ -103,23 +104,22 @@ fn erase(edge: &Edge, message: &OfProfile, deciding: &mut Deciding<'_>, found: &
         Err(refused) => return refused,
     };
     let at_ms = message.ambient.now_ms;
-    let (own, elsewhere): (Vec<&KeyOf>, Vec<&KeyOf>) = keys.iter().partition(|key| across.is_home(key));
-    let homes = shard::grouped(elsewhere.into_iter().map(|key| (across.home(key), key)));
+    let homes = shard::grouped(keys.iter().map(|key| (across.home(key), key)));
     for (home, keys) in &homes {
         let words: Vec<_> = keys.iter().map(|key| across.refusing(key)).collect();
         if words.contains(&Some(None)) {
             return unavailable();
         }
-        let words = words.into_iter().flatten().flatten();
+        let words = keys.iter().zip(words).filter_map(|(key, word)| Some((*key, word??)));
         let mut is_asked = words.clone().count() == keys.len();
-        for Refusing { holder, is_sealed } in words {
+        for (key, Refusing { holder, generation, is_sealed }) in words {
             if is_sealed {
                 // It was absorbed, and its shard has not heard of that: it has its state still.
                 deciding.open.wait();
                 is_asked = false;
             } else if let Some(place) = holder.filter(|holder| holder.id != found.id && holder.shard != *home)
             {
-                is_asked &= deciding.has_no_sealed(place);
+                is_asked &= deciding.has_no_sealed(place) && deciding.is_told(key, place, generation);
             }
         }
         if !is_asked && !planted::is(Bug::ErasesAlone) {
@@ -145,7 +145,7 @@ fn erase(edge: &Edge, message: &OfProfile, deciding: &mut Deciding<'_>, found: &
     let of = |id: [u8; 16]| (message.audience.clone(), id);
     write.shard.gone.push(GoneRow { audience: message.audience.clone(), id: found.id, into: None });
     write.shard.forgotten.extend(erased.absorbed.iter().map(|id| of(*id)));
-    for (home, keys) in &homes {
+    for (home, keys) in homes.iter().filter(|(home, _)| *home != across.route.shard) {
         let forget = Forget {
             audience: message.audience.clone(),
             hashes: keys.iter().map(|key| across.hash(key)).collect(),
@@ -153,7 +153,8 @@ fn erase(edge: &Edge, message: &OfProfile, deciding: &mut Deciding<'_>, found: &
         };
         write.shard.outbox.push(across.stored(*home, ToShard::Forget(forget), at_ms));
     }
-    let suppressed = suppressions(own.iter().map(|key| across.name(key)), at_ms);
+    let own = keys.iter().filter(|key| across.is_home(key));
+    let suppressed = suppressions(own.map(|key| across.name(key)), at_ms);
     write.upkeep = Some(Box::new(Upkeep { erased: vec![erased], suppressed, rows, ..Upkeep::default() }));
     erased_with(at_ms, &across.names(&keys), write)
 }
@@ -173,6 +174,15 @@ impl Deciding<'_> {
             }
             Some(_) => true,
         }
+    }
+
+    /// False as long as this profile elsewhere, which has claimed a key, may list it without hearing of its erasure.
+    fn is_told(&mut self, key: &KeyOf, place: Place, generation: u64) -> bool {
+        let is_told = matches!(self.across.listed(key, place.id, generation), Some(Some(_)));
+        if !is_told {
+            self.open.listed(key.clone(), place, place.id, generation);
+        }
+        is_told
     }
 }
 

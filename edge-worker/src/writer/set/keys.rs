@@ -34,6 +34,11 @@ impl ProfileSet {
         !self.sealed.is_empty() && self.get(index).is_some_and(|profile| self.sealed.contains(&profile.id.0))
     }
 
+    /// True if a profile that lists one of these keys has handed its state over.
+    pub(in crate::writer) fn meets_sealed(&self, keys: &Keys, read: &[usize]) -> bool {
+        self.holders_of(keys, read).into_iter().any(|index| self.is_sealed(index))
+    }
+
     /// The profile that lists this key, whose index among the read ones is `read_as`.
     pub(in crate::writer) fn listing(&self, key: &Key, read_as: usize) -> Option<ProfileIndex> {
         let index = self.current(self.holders.get(read_as).copied().flatten()?);
