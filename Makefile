@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo site rules attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine bench-engine bench-edge lint clean-state setup
+.PHONY: help demo site rules attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine bench-engine bench-edge bench-pipelines lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -110,6 +110,11 @@ bench-edge: setup ## the edge beside hand-written workers (QUICK=1, CHECK=1, WRI
 	@node edge-worker/cloudflare/build.mjs $(WORKER) >/dev/null
 	@npm --prefix tests/bench/edge ci --silent --no-audit --no-fund
 	@node tests/bench/edge/run.mjs $(ROWS)
+
+bench-pipelines: setup ## the shop's pipeline beside DuckDB, rows per second of one core (QUICK=1: tests/bench/README.md); needs python3
+	@cargo build --locked --quiet --release -p usher
+	@test -x $(TARGET)/duckdb/bin/duckdb-2.0.1 || { python3 -m venv $(TARGET)/duckdb && $(TARGET)/duckdb/bin/pip install --quiet duckdb==2.0.1 && ln -s python3 $(TARGET)/duckdb/bin/duckdb-2.0.1; }
+	@node tests/bench/pipelines/run.mjs $(TARGET)/release/usher $(TARGET)/duckdb/bin/python3
 
 lint: setup ## formatting and lints
 	@cargo fmt --all --check
