@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo site rules attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine bench-engine bench-edge bench-pipelines lint clean-state setup
+.PHONY: help demo site rules attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine size-peers bench-engine bench-edge bench-pipelines lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -101,6 +101,12 @@ size: setup ## print raw and gzip bytes of what ships, and how the worker's modu
 
 size-engine: setup ## print what the engine alone weighs as wasm; CHECK=1 fails over the must
 	@node tests/bench/engine/size.mjs
+
+size-peers: setup ## print what the browser SDK and the engine for devices weigh beside peers, measured the same way
+	@node browser-sdk/js/build.mjs >/dev/null
+	@node browser-sdk/build.mjs $(TARGET)/device >/dev/null
+	@npm --prefix tests/bench/browser ci --silent --ignore-scripts --no-audit --no-fund
+	@node tests/bench/browser/size.mjs
 
 bench-engine: setup ## the decision engine beside its peers (QUICK=1, CHECK=1, WRITE=1, ROWS=…: tests/bench/README.md)
 	@node tests/bench/engine/run.mjs $(ROWS)
