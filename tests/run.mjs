@@ -74,7 +74,7 @@ await layer("openapi", () => run("node", ["--test", ...tests("openapi")]));
 await layer("shards", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "shards", "--test", "erasures", "--test", "imports", "--test", "journeys"]));
 await layer("storage", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "older_bundle", "--test", "visitor_bytes"]));
 await layer("privacy", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "privacy"], built));
-await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "openapi", "--test", "sqlite", "--test", "print", "--test", "round_trip"]));
+await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "openapi", "--test", "sqlite", "--test", "calculations", "--test", "print", "--test", "round_trip"]));
 await layer("simulation", async () => {
   // Each build with its own features, one after the other.
   await run("cargo", ["test", "--locked", "--quiet", "--profile", "sim", "-p", "usher-sim", "--test", "seeds"]);

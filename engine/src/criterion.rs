@@ -32,12 +32,16 @@ pub struct Criterion {
 /// The values that one criterion asks about, fitted to their slots: made by [`Criterion::row`], for that criterion
 /// alone.
 #[derive(Clone)]
-pub struct Row<'a>(Vec<Operand<'a>>);
+pub struct Row<'a> {
+    operands: Vec<Operand<'a>>,
+    /// The same as they were given, where expressions may ask for their texts.
+    given: Vec<Option<&'a Value>>,
+}
 
 impl fmt::Debug for Row<'_> {
     // Not derived: a derived `Debug` would format every value of a list, and add that code to the wasm.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Row of {}", self.0.len())
+        write!(f, "Row of {}", self.operands.len())
     }
 }
 
@@ -97,8 +101,12 @@ impl Criterion {
     /// `value_of` is asked once for each name that the criterion mentions, as it is written there; for segments it is
     /// asked for [`Criterion::SEGMENTS`], a list of their names.
     pub fn row<'a>(&self, mut value_of: impl FnMut(&str) -> Option<&'a Value>) -> Row<'a> {
+        let mut given = Vec::new();
         let operand = self.program.slots.iter().zip(&self.names).map(|(typed, name)| {
             let value = value_of(name);
+            if !self.program.computed.is_empty() {
+                given.push(value);
+            }
             match (&typed.slot, value) {
                 (Slot::Segment(segment), value) => {
                     let segments = value.and_then(Value::as_list).unwrap_or_default();
@@ -114,7 +122,8 @@ impl Criterion {
                 (_, None) => Operand::Missing,
             }
         });
-        Row(operand.collect())
+        let operands = operand.collect();
+        Row { operands, given }
     }
 
     /// The values of the columns of objects in arrays (`event.products[].sku`) that the criterion mentions, by their names:
@@ -164,15 +173,15 @@ impl<'a> Frame<'a> for Asked<'_, 'a> {
     const REMEMBERS: bool = false;
 
     fn operand(&mut self, _: &Program, slot: u32) -> &Operand<'_> {
-        self.row.0.get(slot as usize).unwrap_or(&Operand::Missing)
+        self.row.operands.get(slot as usize).unwrap_or(&Operand::Missing)
     }
 
     fn fitted(&mut self, _: &Program, slot: u32) -> Operand<'a> {
-        self.row.0.get(slot as usize).copied().unwrap_or(Operand::Missing)
+        self.row.operands.get(slot as usize).copied().unwrap_or(Operand::Missing)
     }
 
-    fn ingested(&mut self, _: &Program, _: u32) -> Option<&'a Value> {
-        None
+    fn ingested(&mut self, _: &Program, slot: u32) -> Option<&'a Value> {
+        self.row.given.get(slot as usize).copied().flatten()
     }
 
     fn event_ms(&self) -> i64 {

@@ -21,7 +21,7 @@ pub use journey::{
 pub use table::{CatalogColumn, Table, TableColumn};
 
 use crate::flat::flat;
-use crate::syntax::Expr;
+use crate::syntax::{Expr, ValueExpr};
 use crate::value::{DataType, Value};
 
 /// The whole definition of one audience.
@@ -471,6 +471,9 @@ pub enum OutputSource {
     /// A text with `{{name}}` placeholders for attributes: texts are inserted bare, other values as JSON. A missing or
     /// withheld value leaves the output out.
     Template(String),
+    /// The value of an expression over what criteria may name. It is withheld when a value that can become its result
+    /// is; a missing one leaves the output out.
+    Expression(ValueExpr),
 }
 
 flat!(enum Keep { 0 = Newest, 1 = Oldest });

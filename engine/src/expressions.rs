@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 
 use crate::diagnostic::{At, Code, Diagnostic, words};
-use crate::expr::check::{Checker, too_many_parts};
+use crate::expr::check::Checker;
 use crate::expr::eval::{Frame, Truth, truth};
 use crate::expr::operand::Operand;
 use crate::expr::scope::{Names, Scope};
@@ -16,10 +16,8 @@ use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;
 use crate::expr::value::Calc;
 use crate::expr::value::eval::evaluate;
-use crate::expr::value::types::Types;
 use crate::expr::{Node, Program, Slot};
 use crate::index::Index;
-use crate::limits::{EXPRESSION_DEPTH_MAX, EXPRESSION_PARTS_MAX};
 use crate::syntax::{Expr, ValueExpr};
 use crate::value::{DataType, Value};
 
@@ -81,25 +79,12 @@ impl Expressions {
         let names = Declared::new(columns);
         let scope = Scope { table: None, columns_only: false, inputs: &[] };
         let mut out = Vec::new();
-        for (index, expr) in values.iter().enumerate() {
-            let at = At::item("values", index);
-            if expr.depth() > EXPRESSION_DEPTH_MAX {
-                let message = words!("nested deeper than {EXPRESSION_DEPTH_MAX}");
-                out.push(Diagnostic::new(Code::OverBound, message).at(at));
-            } else if expr.size() > EXPRESSION_PARTS_MAX {
-                out.push(too_many_parts(expr.size()).at(at));
-            }
-        }
-        if !out.is_empty() {
-            return Err(out);
-        }
-        let wanted = Types::of(TypeSet::ANY);
         let mut uses = Uses::default();
         for (index, expr) in conditions.iter().enumerate() {
             uses.add(expr, scope, &names, At::item("conditions", index), &mut out);
         }
         for (index, expr) in values.iter().enumerate() {
-            uses.add_value(expr, wanted, scope, &names, At::item("values", index), &mut out);
+            uses.add_shown(expr, scope, &names, At::item("values", index), &mut out);
         }
         uses.settle();
         let mut checker = Checker::new(&names, &uses);
@@ -108,7 +93,7 @@ impl Expressions {
             .map(|(index, expr)| checker.lower(expr, scope, At::item("conditions", index), &mut out));
         let conditions = conditions.collect();
         let values = values.iter().enumerate().map(|(index, expr)| {
-            let calc = checker.value(expr, wanted, scope, At::item("values", index), &mut out);
+            let calc = checker.value(expr, scope, At::item("values", index), &mut out);
             (calc, checker.types_of(expr, scope).values)
         });
         let values = values.collect();

@@ -6,6 +6,8 @@ pub const SUMMAND_MAX: i64 = 1_000_000_000_000_000;
 pub const CRITERIA_DEPTH_MAX: usize = 32;
 /// Maximum length of a criterion's text, in bytes.
 pub const CRITERIA_BYTES_MAX: usize = 4_096;
+/// Bytes of one as a build prints it, with blanks and brackets that nobody wrote.
+pub const CRITERIA_PRINTED_BYTES_MAX: usize = 4 * CRITERIA_BYTES_MAX;
 /// Maximum number of tests in one criterion.
 pub const CRITERIA_TESTS_MAX: usize = 256;
 /// Maximum depth of an expression, with the conditions in it.

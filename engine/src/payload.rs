@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use crate::call::Call;
 use crate::definition::{Choice, OutputSource, Personalization, Section, Segment, SegmentsAs};
 use crate::expr::Node;
+use crate::expr::eval::{Memo, calculate};
+use crate::expr::value::HAS_EXPRESSIONS;
 use crate::gather::Gather;
 use crate::plan::{OutputPlan, Piece, Plan, SectionPlan};
 use crate::query::Access;
@@ -53,26 +55,25 @@ pub(crate) fn may_leave(sensitive: bool, included: bool, access: Access) -> bool
     !sensitive || (included && access.server_route && access.sensitive_scope)
 }
 
-/// The payload of a section that entered; None for one that does not exist.
-pub(crate) fn offer<'p>(
+/// The payload of a section that entered; None for one that does not exist. `memo` is for expressions, made with the first.
+pub(crate) fn offer<'p, 'c>(
     plan: &'p Plan,
     personalization: usize,
     section: usize,
-    call: &Call<'_>,
+    call: &'c Call<'_>,
     access: Access,
+    memo: &mut Option<Memo<'c>>,
 ) -> Option<Offer<'p>> {
     let section_plan = plan.personalizations.get(personalization)?.sections.get(section)?;
     let personalization = plan.definition().personalizations.get(personalization)?;
     let section = personalization.sections.get(section)?;
-    let value = |index: u16| {
+    let open = |index: u16| {
         let fact = plan.facts.get(usize::from(index))?;
         let attribute = plan.attributes.get(fact.attribute)?;
-        if may_leave(attribute.sensitive || fact.part.is_sensitive(), section.include_sensitive, access) {
-            call.fact(index).output(fact.types)
-        } else {
-            None
-        }
+        let sensitive = attribute.sensitive || fact.part.is_sensitive();
+        may_leave(sensitive, section.include_sensitive, access).then_some(fact)
     };
+    let value = |index: u16| open(index).and_then(|fact| call.fact(index).output(fact.types));
     let outputs = section.outputs.iter().zip(&section_plan.outputs);
     let attributes = outputs.filter_map(|(output, planned)| {
         let value = match (&output.source, planned) {
@@ -90,9 +91,18 @@ pub(crate) fn offer<'p>(
                 }
                 Value::String(text)
             }
+            (_, OutputPlan::Calculated(calc, results)) => {
+                if !HAS_EXPRESSIONS || results.iter().any(|index| open(*index).is_none()) {
+                    return None;
+                }
+                calculate(&plan.program, calc, call, memo.get_or_insert_with(|| Memo::new(&plan.program)))?
+            }
             (OutputSource::Constant(value), OutputPlan::Same) => value.present()?.clone(),
             (OutputSource::Text(texts), OutputPlan::Same) => Value::String(texts.concat()),
-            (OutputSource::Attribute { .. } | OutputSource::Template(_), OutputPlan::Same) => return None,
+            (
+                OutputSource::Attribute { .. } | OutputSource::Template(_) | OutputSource::Expression(_),
+                OutputPlan::Same,
+            ) => return None,
         };
         Some((output.name.as_str(), value))
     });

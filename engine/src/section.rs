@@ -110,6 +110,7 @@ impl<'p> Prepared<'p, '_> {
         // Personalizations that one event triggers share no section names; those that a caller names may.
         let may_share = matches!(self.query.asked, Asked::Named([_, _, ..]));
         let mut names = Index::default();
+        let mut calculated = None;
         plan.walk(self.profile, call, &self.query, memo, &mut |found| match found {
             Found::Skipped(personalization, missing_input) => {
                 answer.skipped.push(Skipped { personalization, why: Why::MissingInput(missing_input) });
@@ -130,7 +131,8 @@ impl<'p> Prepared<'p, '_> {
                     answer.skipped.push(Skipped { personalization: &definition.name, why });
                     return;
                 }
-                answer.offers.extend(payload::offer(plan, index, number, call, self.query.access));
+                let access = self.query.access;
+                answer.offers.extend(payload::offer(plan, index, number, call, access, &mut calculated));
             }
         });
         answer

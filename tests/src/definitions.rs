@@ -16,6 +16,7 @@ use usher_engine::limits::{DAY_MS, LIST_ITEMS_MAX, SUMMAND_MAX, WINDOW_MS_MAX};
 use usher_engine::syntax::{Expr, Name, Test};
 use usher_engine::value::{DataType, Value};
 
+use crate::calculations::{self, Kind};
 use crate::expressions::{self, expr, number};
 use crate::random::Random;
 
@@ -334,7 +335,7 @@ fn section(random: &mut Random, key_events: &[KeyEvent], attributes: &[Attribute
 
 fn output(random: &mut Random, attributes: &[Attribute]) -> Output {
     let known = attributes.first().map_or_else(|| "tier".to_owned(), |attribute| attribute.name.clone());
-    let source = match random.below(6) {
+    let source = match random.below(7) {
         0 => OutputSource::Constant(value(random, 3)),
         1 => {
             OutputSource::Text((0..=random.below(3)).map(|_| text(random).replace(['{', '}'], "")).collect())
@@ -342,6 +343,10 @@ fn output(random: &mut Random, attributes: &[Attribute]) -> Output {
         2 => OutputSource::Template(text(random)),
         3 => OutputSource::Attribute { name: known, part: None },
         4 => OutputSource::Attribute { name: known, part: Some(text(random)) },
+        5 => {
+            let kind = random.pick(&Kind::SHOWN);
+            OutputSource::Expression(calculations::value(random, kind, 2))
+        }
         _ => OutputSource::Attribute { name: name(random), part: maybe(random, name) },
     };
     let name = match &source {

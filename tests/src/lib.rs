@@ -5,6 +5,7 @@
 //! is printed. `vectors/README.md` describes the formats.
 
 pub mod bed;
+pub mod calculations;
 pub mod criteria;
 pub mod definitions;
 pub mod deployment;

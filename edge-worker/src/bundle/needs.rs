@@ -169,6 +169,7 @@ fn output_needs(Output { name: _, source }: &Output) -> Option<String> {
         | OutputSource::Constant(_)
         | OutputSource::Text(_)
         | OutputSource::Template(_) => None,
+        OutputSource::Expression(_) => Some("expression".to_owned()),
     }
 }
 

@@ -246,6 +246,9 @@ fn attribute_payload(call: &Call<'_>, output: &Output) -> Option<Value> {
 
 fn string_builder(output: &Output) -> Option<Value> {
     let text = |text: &str| object([("type", Value::from("String")), ("value", Value::from(text))]);
+    let written = |key: &str, text: &str| {
+        object([(key, Value::from(text)), ("outputName", Value::from(output.name.as_str()))])
+    };
     let values = match &output.source {
         OutputSource::Attribute { .. } => return None,
         OutputSource::Text(texts) => texts.iter().map(|it| text(it)).collect(),
@@ -253,12 +256,8 @@ fn string_builder(output: &Output) -> Option<Value> {
         OutputSource::Constant(other) => {
             vec![object([("type", Value::from("String")), ("value", other.clone())])]
         }
-        OutputSource::Template(template) => {
-            return Some(object([
-                ("template", Value::from(template.as_str())),
-                ("outputName", Value::from(output.name.as_str())),
-            ]));
-        }
+        OutputSource::Template(template) => return Some(written("template", template)),
+        OutputSource::Expression(expr) => return Some(written("expression", &expr.to_string())),
     };
     Some(object([("values", Value::List(values)), ("outputName", Value::from(output.name.as_str()))]))
 }

@@ -59,16 +59,21 @@ fn used<'d>(definition: &'d Definition, path: &str) -> Option<Vec<&'d str>> {
     let (condition, _) = indexed(rest.strip_prefix(".criteria.")?, "conditions")?;
     let mut names = Vec::new();
     conditions(&section.criteria, &mut names);
-    names.get(condition).copied().flatten().map(|name| vec![name.0.as_str()])
+    names.get(condition).map(|names| names.iter().map(|name| name.0.as_str()).collect())
 }
 
-/// The names that an output shows.
+/// The names in an output.
 fn shown(source: &OutputSource) -> Vec<&str> {
     match source {
         OutputSource::Attribute { name, .. } => vec![name.as_str()],
         OutputSource::Template(text) => {
             let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
             names.map(|(name, _)| name.trim()).collect()
+        }
+        OutputSource::Expression(expr) => {
+            let mut names = Vec::new();
+            expr.names(&mut |name| names.push(name.0.as_str()));
+            names
         }
         OutputSource::Constant(_) | OutputSource::Text(_) => Vec::new(),
     }
@@ -93,7 +98,8 @@ pub(crate) fn declared(definition: &Definition, path: &str) -> Option<DataType> 
 
 /// The inputs that the criterion at a path can name.
 pub(crate) fn inputs<'d>(definition: &'d Definition, path: &str) -> &'d [Input] {
-    let index = indexed(path, "personalizations").filter(|_| path.contains(".criteria."));
+    let reads = path.contains(".criteria.") || path.contains(".outputs[");
+    let index = indexed(path, "personalizations").filter(|_| reads);
     let personalization = index.and_then(|(index, _)| definition.personalizations.get(index));
     personalization.map_or(&[], |personalization| &personalization.inputs)
 }
@@ -104,13 +110,16 @@ fn indexed<'p>(path: &'p str, list: &str) -> Option<(usize, &'p str)> {
     Some((index.parse().ok()?, rest))
 }
 
-/// The names in a criterion's conditions, in the order of the text; segments have none.
-pub(crate) fn conditions<'e>(expr: &'e Expr, out: &mut Vec<Option<&'e Name>>) {
+/// The names in each of a criterion's conditions, in the order of the text; segments have none.
+pub(crate) fn conditions<'e>(expr: &'e Expr, out: &mut Vec<Vec<&'e Name>>) {
     match expr {
         Expr::Constant(_) => {}
         Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| conditions(part, out)),
         Expr::Not(inner) => conditions(inner, out),
-        Expr::Segment(_) | Expr::Computed(_) => out.push(None),
-        Expr::Test { name, .. } => out.push(Some(name)),
+        Expr::Segment(_) | Expr::Test { .. } | Expr::Computed(_) => {
+            let mut names = Vec::new();
+            expr.names(&mut |name| names.push(name));
+            out.push(names);
+        }
     }
 }

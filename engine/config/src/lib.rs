@@ -65,7 +65,7 @@ pub use directory::{Listing, definition_files, is_utf16};
 #[cfg(not(target_family = "wasm"))]
 pub use pipeline::{Pipelines, read as read_pipelines, read_aggregation};
 pub use source::{Finding, Location, Source};
-pub use suggest::did_you_mean;
+pub use suggest::{did_you_mean, help_of};
 pub use write::{rfc3339, write, write_with_examples};
 
 use columns::Columns;

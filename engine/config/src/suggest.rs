@@ -2,6 +2,7 @@
 
 use usher_engine::definition::{Attribute, AttributeKind, Definition};
 use usher_engine::diagnostic::{Diagnostic, NameKind};
+use usher_engine::syntax::{Function, ParseError};
 
 use crate::consequence;
 use crate::limits::{NAMES_SHOWN_MAX, SUGGESTION_CHARS_MAX, SUGGESTION_NAMES_MAX};
@@ -17,6 +18,13 @@ use crate::limits::{NAMES_SHOWN_MAX, SUGGESTION_CHARS_MAX, SUGGESTION_NAMES_MAX}
 /// ```
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// Help for an error in a criterion or an expression: the nearest function, where one is misspelled.
+pub fn help_of(error: &ParseError) -> Option<String> {
+    let functions = Function::ALL.into_iter().map(Function::as_str).chain(["MOD", "NOW"]);
+    let near = error.unknown.as_deref().and_then(|name| did_you_mean(name, functions));
+    near.or_else(|| error.help.clone())
 }
 
 /// Help with the nearest name, if one is near, and all known names.

@@ -188,11 +188,13 @@ impl ToValue for Increment {
 
 impl FromValue for OutputSource {
     fn read(value: &Value, reading: &mut Reading) -> OutputSource {
-        let (name, content) = variant(value, &["attribute", "constant", "text", "template"], reading);
+        let (name, content) =
+            variant(value, &["attribute", "constant", "text", "template", "expression"], reading);
         reading.inside(name, |reading| match name {
             "attribute" => read_fields!(content, reading => OutputSource::Attribute { name, part = None }),
             "constant" => OutputSource::Constant(FromValue::read(content, reading)),
             "text" => OutputSource::Text(FromValue::read(content, reading)),
+            "expression" => OutputSource::Expression(FromValue::read(content, reading)),
             _ => OutputSource::Template(FromValue::read(content, reading)),
         })
     }
@@ -205,6 +207,7 @@ impl ToValue for OutputSource {
             OutputSource::Constant(value) => tagged("constant", value.to_value()),
             OutputSource::Text(parts) => tagged("text", parts.to_value()),
             OutputSource::Template(text) => tagged("template", text.to_value()),
+            OutputSource::Expression(expr) => tagged("expression", expr.to_value()),
         }
     }
 }

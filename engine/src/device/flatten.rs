@@ -13,7 +13,7 @@ const MAGIC: &[u8] = b"UDP";
 
 /// The number of the layout. A program is read by the build that wrote it, or by one with the same layout. Who changes a type
 /// of a plan changes this number, too: `tests/vectors/http/device.toml` has the hash of a program, and fails then.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 impl Reduced {
     /// The bytes of its program. Two definitions that differ only in private parts have the same.

@@ -7,11 +7,12 @@ use crate::plan::{OutputPlan, Piece, Plan, SectionPlan};
 /// True if a section reads, or shows, what may not be on a device. An output that never leaves over a public route is left
 /// out of the program instead.
 pub(super) fn is_private_section(plan: &Plan, section: &SectionPlan) -> bool {
+    let shown = section.outputs.iter().filter(|output| !is_withheld(plan, output));
     let mut found = calculates(&section.criteria)
         || calculates(&section.event_filter)
+        || shown.clone().any(|output| matches!(output, OutputPlan::Calculated(..)))
         || section.key_event.is_some_and(|key_event| calculates_event(plan, key_event));
     plan.program.facts_of(&section.criteria, &mut |fact| found |= is_private(plan, fact));
-    let shown = section.outputs.iter().filter(|output| !is_withheld(plan, output));
     found || shown.flat_map(facts_of).any(|fact| is_private(plan, fact))
 }
 
@@ -22,17 +23,19 @@ pub(super) fn is_withheld(plan: &Plan, output: &OutputPlan) -> bool {
     })
 }
 
+/// The facts whose values an output shows.
 pub(super) fn facts_of(output: &OutputPlan) -> impl Iterator<Item = u16> {
-    let (one, pieces): (Option<u16>, &[Piece]) = match output {
-        OutputPlan::Same => (None, &[]),
-        OutputPlan::Fact(fact) => (Some(*fact), &[]),
-        OutputPlan::Template(pieces) => (None, pieces),
+    let (shown, pieces): (&[u16], &[Piece]) = match output {
+        OutputPlan::Same => (&[], &[]),
+        OutputPlan::Fact(fact) => (core::slice::from_ref(fact), &[]),
+        OutputPlan::Template(pieces) => (&[], pieces),
+        OutputPlan::Calculated(_, results) => (results, &[]),
     };
     let of_pieces = pieces.iter().filter_map(|piece| match piece {
         Piece::Fact(fact) => Some(*fact),
         Piece::Text(_) => None,
     });
-    one.into_iter().chain(of_pieces)
+    shown.iter().copied().chain(of_pieces)
 }
 
 /// True if a criterion tests an expression, which the engine of devices does not calculate.

@@ -326,7 +326,8 @@ impl Reduction {
         planned.outputs = plans;
         for output in &mut planned.outputs {
             match output {
-                OutputPlan::Same => {}
+                // A section that calculates is undecided.
+                OutputPlan::Same | OutputPlan::Calculated(..) => {}
                 OutputPlan::Fact(fact) => *fact = self.fact_number(*fact),
                 OutputPlan::Template(pieces) => pieces.iter_mut().for_each(|piece| {
                     if let Piece::Fact(fact) = piece {

@@ -20,9 +20,9 @@ use crate::bytes::Writer;
 use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::flat::Flat;
 use crate::index::{HashIndex, Hasher32, Index};
-use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX, EXPRESSION_PARTS_MAX};
+use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_TESTS_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_PARTS_MAX};
 use crate::pattern::Pattern;
-use crate::syntax::{Expr, Name, Test};
+use crate::syntax::{Expr, Name, Test, ValueExpr};
 use crate::value::DataType;
 
 /// Lowers criteria into one program; equal tests share a predicate.
@@ -265,8 +265,18 @@ impl<'a, N: Names> Checker<'a, N> {
     }
 }
 
+/// The finding about an expression with a value that is nested too deeply or too large.
+pub(super) fn over_bound(expr: &ValueExpr) -> Option<Diagnostic> {
+    if expr.depth() > EXPRESSION_DEPTH_MAX {
+        let message = words!("nested deeper than {EXPRESSION_DEPTH_MAX}");
+        return Some(Diagnostic::new(Code::OverBound, message));
+    }
+    let parts = expr.size();
+    (parts > EXPRESSION_PARTS_MAX).then(|| too_many_parts(parts))
+}
+
 #[cold]
-pub(crate) fn too_many_parts(parts: usize) -> Diagnostic {
+fn too_many_parts(parts: usize) -> Diagnostic {
     let message = words!(
         "{parts} values, signs and functions in expressions, at most {EXPRESSION_PARTS_MAX} are allowed"
     );

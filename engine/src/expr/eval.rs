@@ -8,6 +8,7 @@ use super::op::Op;
 use super::operand::Operand;
 use super::source::Source;
 pub use super::source::Truth;
+use super::value::Calc;
 use super::{Node, Predicate, Program, TypedSlot, value};
 use crate::compare::equal;
 use crate::value::{Number, Value};
@@ -66,6 +67,16 @@ pub(crate) fn holds<'v>(
         Node::And(parts) => parts.iter().all(|part| truth(program, part, frame) == Truth::True),
         node => truth(program, node, frame) == Truth::True,
     }
+}
+
+/// The value of an expression, as data; None: it is missing.
+pub(crate) fn calculate<'v>(
+    program: &Program,
+    calc: &Calc,
+    values: &'v impl Values,
+    memo: &mut Memo<'v>,
+) -> Option<Value> {
+    value::eval::evaluate(program, calc, &mut Remembered { values, memo }).value()
 }
 
 /// True if a predicate is true.

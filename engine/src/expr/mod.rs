@@ -33,8 +33,8 @@ use alloc::vec::Vec;
 pub(crate) use node::Node;
 use op::Op;
 use types::TypeSet;
-use value::Tested;
 use value::reads::Read;
+use value::{Calc, Tested};
 
 /// The compiled form of all criteria of a plan.
 #[derive(Debug, Default)]
@@ -79,11 +79,23 @@ impl Program {
 
     /// Calls back with each fact that a criterion reads.
     pub(crate) fn facts_of(&self, node: &Node, found: &mut dyn FnMut(u16)) {
-        self.for_each_slot(node, &mut |slot| {
-            if let Some(Slot::Attribute(fact)) = self.slots.get(slot as usize).map(|typed| &typed.slot) {
-                found(*fact);
-            }
-        });
+        self.for_each_slot(node, &mut |slot| self.fact_of(slot, found));
+    }
+
+    /// The same for an expression with a value.
+    pub(crate) fn facts_of_value(&self, calc: &Calc, found: &mut dyn FnMut(u16)) {
+        calc.for_each(&mut |read| self.slots_of(read, &mut |slot| self.fact_of(slot, found)));
+    }
+
+    /// Calls back with each fact that can become a part of an expression's value.
+    pub(crate) fn results_of(&self, calc: &Calc, found: &mut dyn FnMut(u16)) {
+        calc.results(&mut |slot| self.fact_of(slot, found));
+    }
+
+    fn fact_of(&self, slot: u32, found: &mut dyn FnMut(u16)) {
+        if let Some(Slot::Attribute(fact)) = self.slots.get(slot as usize).map(|typed| &typed.slot) {
+            found(*fact);
+        }
     }
 }
 

@@ -164,7 +164,9 @@ impl Flat for Output {
                 value.write(w);
             }
             // The plan beside it has the rest.
-            OutputSource::Attribute { .. } | OutputSource::Template(_) => w.byte(1),
+            OutputSource::Attribute { .. } | OutputSource::Template(_) | OutputSource::Expression(_) => {
+                w.byte(1)
+            }
             OutputSource::Text(texts) => {
                 w.byte(2);
                 texts.write(w);

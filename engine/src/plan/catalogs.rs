@@ -168,6 +168,7 @@ impl Plan {
                                 add(*fact);
                             }
                         }),
+                        OutputPlan::Calculated(calc, _) => self.program.facts_of_value(calc, &mut add),
                     }
                 }
             }

@@ -9,13 +9,14 @@ use super::catalogs;
 use super::compile::Compiler;
 use super::directory::Directory;
 use super::journeys::{HAS_JOURNEYS, JourneyPlan, journeys};
-use crate::definition::{AttributeKind, Definition, EventTable, ListAction, Section};
+use crate::definition::{AttributeKind, Definition, EventTable, ListAction, OutputSource, Section};
 use crate::diagnostic::At;
 use crate::expr::check::Checker;
 use crate::expr::scope::Scope;
 use crate::expr::uses::Uses;
+use crate::expr::value::Calc;
 use crate::expr::{Node, Program};
-use crate::syntax::Expr;
+use crate::syntax::{Expr, ValueExpr};
 
 /// The criteria of a definition, with what decides the meaning of their names.
 pub(super) struct Criteria<'a> {
@@ -32,9 +33,16 @@ pub(super) struct Lowered {
     pub(super) program: Program,
     pub(super) key_events: Vec<KeyEventPlan>,
     pub(super) own_filters: Vec<Node>,
-    /// The criteria and the event filter of each section.
-    pub(super) sections: Vec<(Node, Node)>,
+    pub(super) sections: Vec<LoweredSection>,
     pub(super) journeys: Vec<JourneyPlan>,
+}
+
+/// The compiled criteria of a section.
+pub(super) struct LoweredSection {
+    pub(super) criteria: Node,
+    pub(super) event_filter: Node,
+    /// The expressions of its outputs, in their order.
+    pub(super) outputs: Vec<Calc>,
 }
 
 impl<'a> Compiler<'a> {
@@ -69,6 +77,9 @@ impl<'a> Compiler<'a> {
             if let Some(filter) = &section.event_filter {
                 let scope = Scope { columns_only: true, ..scope };
                 uses.add(filter, scope, directory, at.field("event_filter"), &mut self.out);
+            }
+            for (position, expr) in expressions(section) {
+                uses.add_shown(expr, scope, directory, at.inner("outputs", position), &mut self.out);
             }
         }
         if HAS_JOURNEYS {
@@ -107,13 +118,17 @@ impl<'a> Compiler<'a> {
         for (section, scope, (index, number)) in criteria.sections() {
             let at = At::item("personalizations", index);
             let at = at.inner("sections", number);
-            let lowered = checker.lower(&section.criteria, scope, at.field("criteria"), &mut self.out);
+            let criteria = checker.lower(&section.criteria, scope, at.field("criteria"), &mut self.out);
+            let outputs = expressions(section).map(|(position, expr)| {
+                checker.value(expr, scope, at.inner("outputs", position), &mut self.out)
+            });
+            let outputs = outputs.collect();
             let scope = Scope { columns_only: true, ..scope };
-            let filter = match &section.event_filter {
+            let event_filter = match &section.event_filter {
                 Some(filter) => checker.lower(filter, scope, at.field("event_filter"), &mut self.out),
                 None => Node::Constant(true),
             };
-            sections.push((lowered, filter));
+            sections.push(LoweredSection { criteria, event_filter, outputs });
         }
         let (mut lowered, mut found) = (Vec::new(), Vec::new());
         if HAS_JOURNEYS {
@@ -178,6 +193,14 @@ impl<'a> Criteria<'a> {
             )
         })
     }
+}
+
+/// The expressions among a section's outputs, each with its position there.
+fn expressions(section: &Section) -> impl Iterator<Item = (usize, &ValueExpr)> {
+    section.outputs.iter().enumerate().filter_map(|(position, output)| match &output.source {
+        OutputSource::Expression(expr) => Some((position, expr)),
+        _ => None,
+    })
 }
 
 /// A filter that an attribute or a list action has beside that of its key event.

@@ -27,6 +27,7 @@ use alloc::vec::Vec;
 use crate::attribute::plan::{AttributePlan, FactPlan};
 use crate::candidates::Candidates;
 use crate::definition::{Definition, EventTable};
+use crate::expr::value::Calc;
 use crate::expr::{Node, Program, Slot};
 use crate::flat::flat;
 use keys::KeyRule;
@@ -116,6 +117,8 @@ pub(crate) enum OutputPlan {
     /// Index of the fact to show.
     Fact(u16),
     Template(Vec<Piece>),
+    /// An expression, and the facts that can become a part of its value.
+    Calculated(Calc, Vec<u16>),
 }
 
 /// A piece of a template.
@@ -211,5 +214,5 @@ impl Plan {
 flat!(struct KeyEventPlan { table, filter, feeds, takes });
 flat!(struct PersonalizationPlan { tables, trigger, awaited, undecided, sections, candidates });
 flat!(struct SectionPlan { key_event, event_filter, criteria, outputs, undecided });
-flat!(enum OutputPlan { 0 = Same, 1 = Fact(index), 2 = Template(pieces) });
+flat!(enum OutputPlan { 0 = Same, 1 = Fact(index), 2 = Template(pieces), 3 = Calculated(calc, results) });
 flat!(enum Piece { 0 = Text(text), 1 = Fact(index) });

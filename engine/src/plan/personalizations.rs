@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::compile::Compiler;
+use super::criteria::LoweredSection;
 use super::directory::Directory;
 use super::{OutputPlan, PersonalizationPlan, Piece, SectionPlan};
 use crate::candidates::Candidates;
@@ -58,7 +59,7 @@ impl Compiler<'_> {
         program: &Program,
         key_event_tables: &[usize],
         resolved: Vec<Vec<(Option<usize>, Option<usize>)>>,
-        lowered: Vec<(Node, Node)>,
+        lowered: Vec<LoweredSection>,
     ) -> Vec<PersonalizationPlan> {
         let definition = self.definition;
         let mut lowered = lowered.into_iter();
@@ -75,12 +76,20 @@ impl Compiler<'_> {
                 personalization.sections.iter().zip(&events).enumerate()
             {
                 let at = at.inner("sections", number);
+                let Some(LoweredSection { criteria, event_filter, outputs }) = lowered.next() else {
+                    continue;
+                };
+                let mut calculated = outputs.into_iter().map(|calc| {
+                    let mut results = Vec::new();
+                    program.results_of(&calc, &mut |fact| results.push(fact));
+                    OutputPlan::Calculated(calc, results)
+                });
                 let outputs =
-                    section.outputs.iter().enumerate().map(|(position, output)| {
-                        self.output(directory, output, at.inner("outputs", position))
+                    section.outputs.iter().enumerate().map(|(position, output)| match &output.source {
+                        OutputSource::Expression(_) => calculated.next().unwrap_or(OutputPlan::Same),
+                        _ => self.output(directory, output, at.inner("outputs", position)),
                     });
                 let outputs = outputs.collect();
-                let Some((criteria, event_filter)) = lowered.next() else { continue };
                 sections.push(SectionPlan {
                     key_event: *key_event,
                     event_filter,
@@ -116,7 +125,9 @@ impl Compiler<'_> {
 
     fn output(&mut self, directory: &Directory, output: &Output, at: At<'_>) -> OutputPlan {
         match &output.source {
-            OutputSource::Constant(_) | OutputSource::Text(_) => OutputPlan::Same,
+            OutputSource::Constant(_) | OutputSource::Text(_) | OutputSource::Expression(_) => {
+                OutputPlan::Same
+            }
             OutputSource::Attribute { name, part } => {
                 self.shown(directory, name, part.as_ref(), at).map_or(OutputPlan::Same, OutputPlan::Fact)
             }

@@ -3,8 +3,8 @@
 
 use alloc::string::ToString;
 
-use super::parse::parse_printed as parse;
-use super::{Comparison, Expr, Name, Quantity, Test};
+use super::parse::{parse_printed as parse, parse_printed_value};
+use super::{Comparison, Expr, Name, Quantity, Test, ValueExpr};
 use crate::value::data::{names, pair, read_fields, tagged, write_fields};
 use crate::value::{FromValue, Reading, ToValue, Value, variant};
 
@@ -67,6 +67,22 @@ impl ToValue for Expr {
             Expr::Test { name, test, negated } => tagged("test", write_fields!(name, test, negated)),
             Expr::Computed(_) => Value::String(text),
         }
+    }
+}
+
+impl FromValue for ValueExpr {
+    fn read(value: &Value, reading: &mut Reading) -> ValueExpr {
+        let expr = if let Value::String(text) = value { parse_printed_value(text).ok() } else { None };
+        expr.unwrap_or_else(|| {
+            reading.note("no expression");
+            ValueExpr::Null
+        })
+    }
+}
+
+impl ToValue for ValueExpr {
+    fn to_value(&self) -> Value {
+        Value::String(self.to_string())
     }
 }
 

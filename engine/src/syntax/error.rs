@@ -11,6 +11,8 @@ pub struct ParseError {
     pub message: String,
     /// A way to fix it, if known.
     pub help: Option<String>,
+    /// The name of a function that there is not, for a suggestion of one that there is.
+    pub unknown: Option<String>,
     /// First byte of the wrong part.
     pub start: usize,
     /// The byte after it.
@@ -20,7 +22,7 @@ pub struct ParseError {
 impl ParseError {
     #[cold]
     pub(super) fn new(start: usize, end: usize, message: impl Into<String>) -> Box<ParseError> {
-        Box::new(ParseError { message: message.into(), help: None, start, end })
+        Box::new(ParseError { message: message.into(), help: None, unknown: None, start, end })
     }
 
     #[cold]

@@ -149,6 +149,25 @@ impl Function {
         }
     }
 
+    /// A call of it.
+    pub(super) fn usage(self) -> &'static str {
+        match self {
+            Function::Abs => "ABS(number)",
+            Function::Coalesce => "COALESCE(a, b, …)",
+            Function::Concat => "CONCAT(a, b, …)",
+            Function::DateDiff => "DATE_DIFF('day', from, to)",
+            Function::Greatest => "GREATEST(a, b, …)",
+            Function::Hash => "HASH(a)",
+            Function::Least => "LEAST(a, b, …)",
+            Function::Length => "LENGTH(text)",
+            Function::Lower => "LOWER(text)",
+            Function::Round => "ROUND(number, digits)",
+            Function::Size => "SIZE(list)",
+            Function::Substr => "SUBSTR(text, from, count)",
+            Function::Upper => "UPPER(text)",
+        }
+    }
+
     /// The function of a name in any case.
     pub fn parse(name: &str) -> Option<Function> {
         let name = match name {

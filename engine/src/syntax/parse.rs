@@ -12,7 +12,7 @@ use super::ast::{Comparison, Expr, Name, Question, Test, ValueExpr};
 use super::error::{ParseError, Parsed};
 use super::token::{Kind, Lexer, Token, is_keyword};
 use crate::diagnostic::words;
-use crate::limits::{CRITERIA_BYTES_MAX, CRITERIA_DEPTH_MAX, IN_VALUES_MAX};
+use crate::limits::{CRITERIA_BYTES_MAX, CRITERIA_DEPTH_MAX, CRITERIA_PRINTED_BYTES_MAX, IN_VALUES_MAX};
 use crate::value::{Number, Value};
 
 /// The words that begin a test, after a value.
@@ -74,7 +74,7 @@ pub fn parse_located(text: &str) -> Result<(Expr, Vec<Range<usize>>), ParseError
 /// assert_eq!(parse_value("price *").unwrap_err().start, 7);
 /// ```
 pub fn parse_value(text: &str) -> Result<ValueExpr, ParseError> {
-    whole(text, CRITERIA_BYTES_MAX, None, |parser| parser.any_value()).map_err(|error| *error)
+    whole(text, CRITERIA_BYTES_MAX, None, Parser::any_value).map_err(|error| *error)
 }
 
 fn read<'a>(
@@ -462,7 +462,12 @@ fn several<T>(first: T) -> Vec<T> {
 
 /// Reads text that a build printed: blanks and brackets make it longer than what was written.
 pub(super) fn parse_printed(text: &str) -> Result<Expr, ParseError> {
-    read(text, CRITERIA_BYTES_MAX.saturating_mul(4), None)
+    read(text, CRITERIA_PRINTED_BYTES_MAX, None)
+}
+
+/// The same for an expression with a value.
+pub(super) fn parse_printed_value(text: &str) -> Result<ValueExpr, ParseError> {
+    whole(text, CRITERIA_PRINTED_BYTES_MAX, None, Parser::any_value).map_err(|error| *error)
 }
 
 #[cfg(test)]
@@ -566,7 +571,7 @@ mod tests {
             ("a = 1 b = 2", 6, "expected `AND`, `OR` or the end"),
             ("(a = 1", 6, "expected `)`"),
             ("a = 1)", 5, "this `)` closes nothing"),
-            ("uper(a) = 1", 4, "`uper` is not a function"),
+            ("uper(a) = 1", 0, "`uper` is not a function"),
             ("a ~ 1", 2, "unexpected `~`"),
             ("a = 01", 4, "`01` is not a number"),
         ] {

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::ast::{Comparison, Computed, Expr, Question, Test, ValueExpr};
+use super::ast::{Comparison, Computed, Expr, Name, Question, Test, ValueExpr};
 use super::function::{Arithmetic, Function};
 use crate::value::{Number, Value};
 
@@ -17,7 +17,7 @@ impl Question {
     }
 
     /// The expressions on its right.
-    pub(crate) fn values(&self, visit: &mut dyn FnMut(&ValueExpr)) {
+    pub(crate) fn values<'e>(&'e self, visit: &mut dyn FnMut(&'e ValueExpr)) {
         match self {
             Question::Test(_) => {}
             Question::Compare(_, value) | Question::AnyOf(value) => visit(value),
@@ -96,7 +96,7 @@ impl ValueExpr {
     }
 
     /// The parts of which this consists directly; conditions are not among them.
-    pub(crate) fn parts(&self, visit: &mut dyn FnMut(&ValueExpr)) {
+    pub fn parts<'e>(&'e self, visit: &mut dyn FnMut(&'e ValueExpr)) {
         match self {
             ValueExpr::Negative(part) => visit(part),
             ValueExpr::Arithmetic(_, sides) => sides.iter().for_each(visit),
@@ -116,6 +116,28 @@ impl ValueExpr {
         }
     }
 
+    /// Calls back with the names whose values can become the result, or a part of it: not those in conditions, and not
+    /// the value that the branches of a `CASE` are compared with.
+    pub fn results<'e>(&'e self, visit: &mut dyn FnMut(&'e Name)) {
+        match self {
+            ValueExpr::Name(name) => visit(name),
+            ValueExpr::Switch(_, branches, otherwise) => {
+                let values = branches.iter().map(|(_, then)| then).chain(otherwise.as_deref());
+                values.for_each(|value| value.results(visit));
+            }
+            other => other.parts(&mut |part| part.results(visit)),
+        }
+    }
+
+    /// Calls back with every name in it.
+    pub fn names<'e>(&'e self, visit: &mut dyn FnMut(&'e Name)) {
+        if let ValueExpr::Name(name) = self {
+            visit(name);
+        }
+        self.parts(&mut |part| part.names(visit));
+        self.conditions(&mut |condition| condition.names(visit));
+    }
+
     /// The number of values, signs and functions, in its conditions, too.
     pub fn size(&self) -> usize {
         let mut size = 1_usize;
@@ -133,7 +155,7 @@ impl ValueExpr {
     }
 
     /// The conditions of which this consists directly.
-    pub(crate) fn conditions(&self, visit: &mut dyn FnMut(&Expr)) {
+    pub(crate) fn conditions<'e>(&'e self, visit: &mut dyn FnMut(&'e Expr)) {
         match self {
             ValueExpr::Case(branches, _) => branches.iter().for_each(|(when, _)| visit(when)),
             ValueExpr::Condition(condition) => visit(condition),
@@ -143,6 +165,12 @@ impl ValueExpr {
 }
 
 impl Computed {
+    /// Calls back with every name in its expressions.
+    pub fn names<'e>(&'e self, visit: &mut dyn FnMut(&'e Name)) {
+        self.left.names(visit);
+        self.question.values(&mut |value| value.names(visit));
+    }
+
     /// The number of values, signs and functions in its expressions.
     pub fn size(&self) -> usize {
         let mut size = self.left.size();
@@ -152,6 +180,17 @@ impl Computed {
 }
 
 impl Expr {
+    /// Calls back with every name in it.
+    pub fn names<'e>(&'e self, visit: &mut dyn FnMut(&'e Name)) {
+        match self {
+            Expr::Constant(_) | Expr::Segment(_) => {}
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| part.names(visit)),
+            Expr::Not(inner) => inner.names(visit),
+            Expr::Test { name, .. } => visit(name),
+            Expr::Computed(computed) => computed.names(visit),
+        }
+    }
+
     /// The number of tests, and of the parts of expressions.
     fn size(&self) -> usize {
         match self {

@@ -1,11 +1,13 @@
-//! `usher eval`: one criterion over rows of values.
+//! `usher eval`: one criterion, or one expression, over rows of values.
+
+mod refused;
+mod value;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use usher_config::{Finding, Location, Source, render};
 use usher_engine::definition::{Aggregation, AttributeKind, Definition};
-use usher_engine::diagnostic::{Code, Diagnostic};
+use usher_engine::diagnostic::Diagnostic;
 use usher_engine::value::{DataType, Value};
 use usher_engine::{Criterion, Truth, syntax};
 
@@ -13,14 +15,15 @@ use crate::clock::{instant, now_ms};
 use crate::definitions::{Definitions, many};
 use crate::exit::{Exit, Failure};
 use crate::lines::{self, Line, Lines};
-use crate::terminal::{clean, colored, note, print};
+use crate::terminal::{clean, note, print};
+use refused::{borrowed, refused, unreadable};
 
-/// Decide a criterion for rows of values
+/// Decide a criterion, or calculate an expression, for rows of values
 ///
-/// Reads NDJSON, an object a line, and prints `true`, `false` or `unknown` for each. What the criterion names is looked up
-/// in the object: `cart.total` is the column of that name, or else `total` within `cart`. A value that does not fit its
-/// type is missing, and a comparison with a missing value is unknown. A counter of a definition that a row does not name is 0,
-/// as on an edge.
+/// Reads NDJSON, an object a line, and prints `true`, `false` or `unknown` for each; with --value the value of an expression
+/// as JSON, `null` where it is missing. What the criterion names is looked up in the object: `cart.total` is the column of
+/// that name, or else `total` within `cart`. A value that does not fit its type is missing, and a comparison with a missing
+/// value is unknown. A counter of a definition that a row does not name is 0, as on an edge.
 ///
 /// Names must be declared: one by one with --type, or by the attributes of a definition. Columns (`event.price`), the
 /// edge's context (`edge.country`) and segments (`segment('vip')`, from the list `batch_segments`) need no declaration.
@@ -28,6 +31,7 @@ use crate::terminal::{clean, colored, note, print};
 /// Examples:
 ///   usher eval "age >= 18 AND tier = 'gold'" --type age=number --type tier=string rows.ndjson
 ///   usher eval "cart_value > 20" --definition definitions/ < rows.ndjson | sort | uniq -c
+///   usher eval --value "ROUND(price * count, 2)" --type price=number --type count=number rows.ndjson
 ///   usher eval "last_purchase WITHIN 30 DAYS" --type last_purchase=timestamp --at 2026-05-04T10:15:00Z rows.ndjson
 ///
 /// Exit status: 0 when every row was decided, 1 when one could not be read (its line and the reason are on standard
@@ -35,9 +39,12 @@ use crate::terminal::{clean, colored, note, print};
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// The criterion, as in `criteria:` of a personalization service
+    /// The criterion, as in `criteria:` of a personalization service; with --value the expression
     #[arg(value_name = "CRITERIA")]
     criteria: String,
+    /// Print the value of an expression, as in `expression:` of an output
+    #[arg(long)]
+    value: bool,
     /// A file with rows, or - for standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
@@ -64,24 +71,21 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     // A counter is never missing.
     let zero = Value::from(0);
-    let criterion = compile(&args.criteria, &fields)?;
+    let asked = match args.value {
+        true => Asked::Value(value::compile(&args.criteria, &fields)?),
+        false => Asked::Truth(compile(&args.criteria, &fields)?),
+    };
     let now_ms = args.at.unwrap_or_else(now_ms);
     let mut lines = Lines::new(lines::open(&args.file)?);
     let mut unread = 0;
     while let Some(line) = next(&mut lines, &args.file)? {
         match row(&line) {
             Ok(row) => {
-                let of_objects = criterion.of_objects(|name| lookup(&row, name));
-                let row = criterion.row(|name| {
-                    let of_objects =
-                        of_objects.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-                    let value = of_objects.or_else(|| lookup(&row, name).and_then(Value::present));
-                    value.or_else(|| counters.contains(name).then_some(&zero))
-                });
-                print(match criterion.evaluate(&row, now_ms) {
-                    Truth::True => "true\n",
-                    Truth::False => "false\n",
-                    Truth::Unknown => "unknown\n",
+                let known = |name: &str| lookup(&row, name).and_then(Value::present);
+                let known = |name: &str| known(name).or_else(|| counters.contains(name).then_some(&zero));
+                print(&match &asked {
+                    Asked::Truth(criterion) => decided(criterion, &row, known, now_ms).to_owned(),
+                    Asked::Value(expression) => format!("{}\n", expression.value(known, now_ms)),
                 })?;
             }
             Err(reason) => {
@@ -94,6 +98,30 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::new(format!("{} could not be read and were left out", many(unread, "row"))));
     }
     Ok(Exit::Fine)
+}
+
+/// The question about each row.
+enum Asked {
+    Truth(Criterion),
+    Value(value::Expression),
+}
+
+fn decided<'r>(
+    criterion: &Criterion,
+    row: &'r Value,
+    known: impl Fn(&str) -> Option<&'r Value>,
+    now_ms: i64,
+) -> &'static str {
+    let of_objects = criterion.of_objects(|name| lookup(row, name));
+    let row = criterion.row(|name| {
+        let of_objects = of_objects.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        of_objects.or_else(|| known(name))
+    });
+    match criterion.evaluate(&row, now_ms) {
+        Truth::True => "true\n",
+        Truth::False => "false\n",
+        Truth::Unknown => "unknown\n",
+    }
 }
 
 fn next<R: std::io::BufRead>(lines: &mut Lines<R>, file: &Path) -> Result<Option<Line>, Failure> {
@@ -116,10 +144,9 @@ fn lookup<'a>(row: &'a Value, name: &str) -> Option<&'a Value> {
 
 /// Compiles the criterion, or draws what is wrong with it.
 fn compile(text: &str, fields: &[(String, Option<DataType>)]) -> Result<Criterion, Failure> {
-    let fields: Vec<(&str, Option<DataType>)> =
-        fields.iter().map(|(name, data_type)| (name.as_str(), *data_type)).collect();
+    let fields = &borrowed(fields);
     let findings: Vec<(Diagnostic, (usize, usize))> = match syntax::parse_located(text) {
-        Ok((expr, conditions)) => match Criterion::compile(&expr, &fields) {
+        Ok((expr, conditions)) => match Criterion::compile(&expr, fields) {
             Ok(criterion) => return Ok(criterion),
             Err(found) => {
                 let span = |diagnostic: &Diagnostic| {
@@ -135,44 +162,9 @@ fn compile(text: &str, fields: &[(String, Option<DataType>)]) -> Result<Criterio
                 placed
             }
         },
-        Err(error) => {
-            let diagnostic = Diagnostic::new(Code::BadCriteria, error.message);
-            let diagnostic = match error.help {
-                Some(help) => diagnostic.help(help),
-                None => diagnostic,
-            };
-            vec![(diagnostic, (error.start, error.end))]
-        }
+        Err(error) => vec![unreadable(error)],
     };
-    let sources = [Source { name: "criteria".to_owned(), text: text.to_owned() }];
-    let color = colored(&std::io::stderr());
-    for (diagnostic, span) in &findings {
-        let mut diagnostic = diagnostic.clone();
-        if diagnostic.code == Code::UnknownName {
-            let near = diagnostic.unknown.as_ref().and_then(|unknown| {
-                usher_config::did_you_mean(&unknown.name, fields.iter().map(|(name, _)| *name))
-            });
-            let declare = || "declare it with --type NAME=TYPE, or with --definition".to_owned();
-            diagnostic.help = Some(near.or(diagnostic.help).unwrap_or_else(declare));
-        }
-        let finding = Finding { diagnostic, place: Some(place(text, *span)) };
-        note(&render::human(&finding, &sources, color));
-    }
-    let failure = Failure::new(format!("the criterion is not valid: {}", many(findings.len(), "error")));
-    Err(failure.exit(Exit::InvalidDefinition))
-}
-
-/// Where bytes stand in a text; at most to the end of their line.
-fn place(text: &str, (start, end): (usize, usize)) -> Location {
-    let before = text.get(..start).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let marked = text.get(start..end).unwrap_or_default().lines().next().unwrap_or_default();
-    Location {
-        file: "criteria".to_owned(),
-        line: before.matches('\n').count() + 1,
-        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        length: marked.chars().count().max(1),
-    }
+    Err(refused("criteria", text, fields, findings))
 }
 
 /// The attributes of a definition, as criteria name them, with the type that their kind gives them.
@@ -244,18 +236,6 @@ fn declared(text: &str) -> Result<(String, Option<DataType>), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_count_lines_and_characters() {
-        let place = |start, end| {
-            let Location { line, column, length, .. } = place("é = 1\nAND ü >", (start, end));
-            (line, column, length)
-        };
-        assert_eq!(place(0, 2), (1, 1, 1));
-        assert_eq!(place(11, 13), (2, 5, 1));
-        assert_eq!(place(15, 15), (2, 8, 1));
-        assert_eq!(place(0, 15), (1, 1, 5));
-    }
 
     #[test]
     fn a_literal_name_wins_over_a_path() {

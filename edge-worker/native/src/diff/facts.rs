@@ -213,6 +213,7 @@ fn output(value: &Value) -> String {
             format!("{name} = texts {}", json(&Value::List(texts.iter().map(Value::string).collect())))
         }
         OutputSource::Template(text) => format!("{name} = '{text}'"),
+        OutputSource::Expression(expr) => format!("{name} = {expr}"),
     }
 }
 

@@ -1,14 +1,17 @@
 //! Readers that several dialects share: the audience, and the parts of a personalization.
 
+use std::ops::Range;
+
 use usher_engine::definition::{Audience, Choice, EventTable, Output, Section, Segment, SegmentsAs};
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::{COLUMNS_MAX, OUTPUTS_MAX, SEGMENTS_MAX};
-use usher_engine::syntax::Expr;
+use usher_engine::syntax::{Expr, ParseError, ValueExpr};
 
 use super::filter::filter;
 use crate::document::{Content, Node, Span, origin};
 use crate::limits::OUTPUT_NAME_CHARS_MAX;
 use crate::lower::{Fields, Lower};
+use crate::suggest::help_of;
 use crate::text::Text;
 
 /// The keys of a section in both service dialects, without the key of its outputs.
@@ -192,6 +195,26 @@ impl Lower {
 
     /// Criteria as text; errors point into the text, through its quotes.
     pub(super) fn criteria_text(&mut self, node: &Node, what: &str) -> Option<Expr> {
+        let (expr, spans) = self.parsed(node, what, usher_engine::syntax::parse_located)?;
+        for span in spans {
+            self.mark_condition(span, span, span);
+        }
+        Some(expr)
+    }
+
+    /// An expression with a value, in the same way.
+    pub(super) fn expression_text(&mut self, node: &Node) -> Option<ValueExpr> {
+        let parse = |text: &str| usher_engine::syntax::parse_value(text).map(|expr| (expr, Vec::new()));
+        self.parsed(node, "an expression", parse).map(|(expr, _)| expr)
+    }
+
+    /// A tree and the places of its conditions.
+    fn parsed<T>(
+        &mut self,
+        node: &Node,
+        what: &str,
+        parse: impl FnOnce(&str) -> Result<(T, Vec<Range<usize>>), ParseError>,
+    ) -> Option<(T, Vec<Span>)> {
         let Content::Scalar(scalar) = &node.content else {
             let message = format!("{what} must be a text, found {}", node.kind());
             let list = matches!(node.content, Content::List(_));
@@ -209,17 +232,14 @@ impl Lower {
                 _ => node.span,
             }
         };
-        match usher_engine::syntax::parse_located(&text) {
-            Ok((expr, conditions)) => {
-                let spans: Vec<Span> = conditions.into_iter().map(|at| span(at.start, at.end)).collect();
-                for span in spans {
-                    self.mark_condition(span, span, span);
-                }
-                Some(expr)
+        match parse(&text) {
+            Ok((tree, conditions)) => {
+                Some((tree, conditions.into_iter().map(|at| span(at.start, at.end)).collect()))
             }
             Err(error) => {
                 let span = span(error.start, error.end);
-                self.note_with(Code::BadCriteria, span, error.message, error.help);
+                let help = help_of(&error);
+                self.note_with(Code::BadCriteria, span, error.message, help);
                 None
             }
         }

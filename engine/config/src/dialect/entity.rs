@@ -172,19 +172,26 @@ fn attribute(lower: &mut Lower, node: &Node, section: &mut Section) {
 }
 
 fn string_builder(lower: &mut Lower, node: &Node, section: &mut Section) {
-    let Some(fields) = lower.fields(node, "a stringBuilder", &["values", "template", "outputName"]) else {
-        return;
-    };
+    let known = ["values", "template", "expression", "outputName"];
+    let Some(fields) = lower.fields(node, "a stringBuilder", &known) else { return };
     let name = lower.need_text(fields, "outputName");
-    if let Some(node) = fields.get("template") {
-        if let Some(entry) = fields.entry("values").filter(|entry| !entry.value.is_null()) {
-            let message = "an output cannot have both `template` and `values`";
-            lower.note(Code::WrongType, entry.key_span, message);
-            return;
-        }
-        if let (Some(name), Some(text)) = (name, lower.text_of(node, "template")) {
-            let source = OutputSource::Template(text);
-            lower.output(&mut section.outputs, Output { name, source }, fields.span("outputName"));
+    let is_written = |key: &&str| fields.entry(key).is_some_and(|entry| !entry.value.is_null());
+    let written: Vec<&str> = ["template", "expression", "values"].into_iter().filter(is_written).collect();
+    if let [first, second, ..] = written.as_slice()
+        && let Some(entry) = fields.entry(second)
+    {
+        let message = format!("an output cannot have both `{first}` and `{second}`");
+        lower.note(Code::WrongType, entry.key_span, message);
+        return;
+    }
+    if let Some(first) = written.first().filter(|first| **first != "values") {
+        let Some(node) = fields.get(first) else { return };
+        let (source, place) = match *first {
+            "template" => (lower.text_of(node, "template").map(OutputSource::Template), "outputName"),
+            _ => (lower.expression_text(node).map(OutputSource::Expression), "expression"),
+        };
+        if let (Some(name), Some(source)) = (name, source) {
+            lower.output(&mut section.outputs, Output { name, source }, fields.span(place));
         }
         return;
     }

@@ -1,4 +1,4 @@
-//! An output in both service dialects: an attribute, a constant, a template, or texts to concatenate.
+//! An output in both service dialects: an attribute, a constant, a template, an expression, or texts to concatenate.
 
 use usher_engine::definition::{Output, OutputSource};
 use usher_engine::diagnostic::Code;
@@ -7,7 +7,9 @@ use crate::document::{Entry, Node};
 use crate::lower::{Fields, Lower};
 
 /// The sources of a value; an output has one of them.
-const SOURCES: [&str; 4] = ["attribute", "value", "template", "string_builder"];
+const SOURCES: [&str; 5] = ["attribute", "value", "template", "expression", "string_builder"];
+
+const HELP: &str = "an output is an `attribute`, or a `name` with a `value`, a `template`, an `expression` or a `string_builder`";
 
 pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node: &Node) {
     let known = ["name", "sub_attribute_identifier", "description"];
@@ -15,18 +17,14 @@ pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node:
     let Some(fields) = lower.fields(node, "an output", &known) else { return };
     let mut written = SOURCES.into_iter().filter(|key| is_written(fields, key));
     let Some(first) = written.next() else {
-        let help =
-            "an output is an `attribute`, or a `name` with a `value`, a `template` or a `string_builder`";
         if !SOURCES.iter().skip(1).any(|key| lower.is_misspelled(fields, key)) {
-            lower.missing(fields, "attribute", Some(help.to_owned()));
+            lower.missing(fields, "attribute", Some(HELP.to_owned()));
         }
         return;
     };
     if let Some(second) = written.next().and_then(|key| fields.entry(key)) {
-        let help =
-            "an output is an `attribute`, or a `name` with a `value`, a `template` or a `string_builder`";
         let message = format!("an output cannot have both `{first}` and `{}`", second.key);
-        return lower.note_with(Code::WrongType, second.key_span, message, Some(help.to_owned()));
+        return lower.note_with(Code::WrongType, second.key_span, message, Some(HELP.to_owned()));
     }
     if first == "attribute" {
         return attribute(lower, outputs, fields);
@@ -36,6 +34,7 @@ pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node:
     let source = match first {
         "value" => lower.value_at(value, &format!(".outputs[{}]", outputs.len())).map(OutputSource::Constant),
         "template" => lower.text_of(value, "template").map(OutputSource::Template),
+        "expression" => lower.expression_text(value).map(OutputSource::Expression),
         _ => texts(lower, value).map(OutputSource::Text),
     };
     if let Some(entry) = fields.entry("sub_attribute_identifier") {
@@ -43,8 +42,8 @@ pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node:
         lower.note(Code::WrongType, entry.key_span, message);
     }
     if let (Some(name), Some(source)) = (name, source) {
-        // Problems of a template are in its text.
-        let place = if first == "template" { first } else { "name" };
+        // Problems of a template or an expression are in its text.
+        let place = if matches!(first, "template" | "expression") { first } else { "name" };
         lower.output(outputs, Output { name, source }, fields.span(place));
     }
 }

@@ -8,7 +8,8 @@ use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Definition, ListAggregation, Output, OutputSource, Section,
 };
 use usher_engine::diagnostic::{Code, Diagnostic};
-use usher_engine::limits::VALUE_BYTES_MAX;
+use usher_engine::limits::{EXPRESSION_TEXT_BYTES_MAX, VALUE_BYTES_MAX};
+use usher_engine::syntax::{Arithmetic, Function, Name, ValueExpr};
 use usher_engine::value::DataType;
 
 use crate::consequence::conditions;
@@ -30,7 +31,8 @@ pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
                 found.push(Diagnostic::new(Code::NoPayload, message).at(at).help(help));
             }
             for (position, output) in section.outputs.iter().enumerate() {
-                found.extend(withheld(definition, section, output).map(|diagnostic| {
+                let finding = withheld(definition, section, output).or_else(|| tests(definition, output));
+                found.extend(finding.map(|diagnostic| {
                     diagnostic
                         .at(format_args!("personalizations[{index}].sections[{number}].outputs[{position}]"))
                 }));
@@ -82,9 +84,9 @@ fn withheld(definition: &Definition, section: &Section, output: &Output) -> Opti
 fn gated(definition: &Definition, section: &Section) -> Option<(usize, Diagnostic)> {
     let mut names = Vec::new();
     conditions(&section.criteria, &mut names);
-    let mut asked = names.iter().enumerate().filter_map(|(at, name)| {
-        let (attribute, part) = find(definition, &(*name)?.0)?;
-        is_sensitive(definition, attribute, part).then(|| (at, called(attribute, part)))
+    let mut asked = names.iter().enumerate().filter_map(|(at, names)| {
+        let (attribute, part) = names.iter().find_map(|name| sensitive(definition, name))?;
+        Some((at, called(attribute, part)))
     });
     let (first, attribute) = asked.next()?;
     let section = &section.name;
@@ -94,6 +96,29 @@ fn gated(definition: &Definition, section: &Section) -> Option<(usize, Diagnosti
     let help = "the section is entered by its value; mark it `sensitivity: non-sensitive` (API: `\"sensitive\": false`) if pages may \
                 know it, or name this personalization in tokens of servers only";
     Some((first, Diagnostic::new(Code::SensitiveCriteria, message).help(help)))
+}
+
+/// An output whose expression tests a sensitive value, and does not show it.
+fn tests(definition: &Definition, output: &Output) -> Option<Diagnostic> {
+    let OutputSource::Expression(expr) = &output.source else { return None };
+    if shown(definition, &output.source).into_iter().any(|(it, part)| is_sensitive(definition, it, part)) {
+        return None;
+    }
+    let mut asked = None;
+    expr.names(&mut |name| asked = asked.or_else(|| sensitive(definition, name)));
+    let (attribute, part) = asked?;
+    let (output, attribute) = (&output.name, called(attribute, part));
+    let message = format!(
+        "on a public route the output `{output}` reveals something about `{attribute}`, which is sensitive"
+    );
+    let help = "its conditions decide the value; mark it `sensitivity: non-sensitive` (API: `\"sensitive\": false`) if pages may know it, \
+                or name this personalization in tokens of servers only";
+    Some(Diagnostic::new(Code::SensitiveCriteria, message).help(help))
+}
+
+/// The attribute of a name, with its part, if it is sensitive.
+fn sensitive<'a>(definition: &'a Definition, name: &'a Name) -> Option<(&'a Attribute, Option<&'a str>)> {
+    find(definition, &name.0).filter(|(attribute, part)| is_sensitive(definition, attribute, *part))
 }
 
 /// True if a value is sensitive: of a row the column may be.
@@ -140,15 +165,53 @@ fn large(definition: &Definition, section: &Section) -> Option<Diagnostic> {
 fn bytes(definition: &Definition, source: &OutputSource) -> usize {
     let shown = shown(definition, source);
     let written = match source {
+        OutputSource::Expression(expr) => return of_value(definition, expr),
         OutputSource::Attribute { .. } => 0,
         OutputSource::Constant(value) => value.to_string().len(),
         OutputSource::Text(texts) => texts.iter().map(String::len).sum(),
         OutputSource::Template(text) => text.len(),
     };
-    let of = |(attribute, part): (&Attribute, Option<&str>)| {
-        rows(definition, attribute).saturating_mul(of_attribute(attribute, part))
+    written + shown.into_iter().map(|it| of_shown(definition, it)).sum::<usize>()
+}
+
+fn of_shown(definition: &Definition, (attribute, part): (&Attribute, Option<&str>)) -> usize {
+    rows(definition, attribute).saturating_mul(of_attribute(attribute, part))
+}
+
+/// The bytes of an expression's value.
+fn of_value(definition: &Definition, expr: &ValueExpr) -> usize {
+    let parts = |expr: &ValueExpr| {
+        let mut all = Vec::new();
+        expr.parts(&mut |part| all.push(of_value(definition, part)));
+        all
     };
-    written + shown.into_iter().map(of).sum::<usize>()
+    match expr {
+        ValueExpr::Name(name) => {
+            find(definition, &name.0).map_or(VALUE_BYTES_MAX, |it| of_shown(definition, it))
+        }
+        ValueExpr::Constant(value) => value.to_string().len(),
+        ValueExpr::Arithmetic(Arithmetic::Join, _) | ValueExpr::Call(Function::Concat, _) => {
+            parts(expr).into_iter().sum::<usize>().min(EXPRESSION_TEXT_BYTES_MAX)
+        }
+        ValueExpr::Call(
+            Function::Coalesce
+            | Function::Greatest
+            | Function::Least
+            | Function::Lower
+            | Function::Substr
+            | Function::Upper,
+            _,
+        )
+        | ValueExpr::Case(..)
+        | ValueExpr::Switch(..) => parts(expr).into_iter().max().unwrap_or(0),
+        ValueExpr::Null
+        | ValueExpr::Now
+        | ValueExpr::Interval(..)
+        | ValueExpr::Negative(_)
+        | ValueExpr::Arithmetic(..)
+        | ValueExpr::Call(..)
+        | ValueExpr::Condition(_) => SMALL_BYTES,
+    }
 }
 
 /// The attributes that an output shows, with the part of each.
@@ -161,6 +224,11 @@ fn shown<'a>(definition: &'a Definition, source: &'a OutputSource) -> Vec<(&'a A
         OutputSource::Template(text) => {
             let names = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
             names.filter_map(|(name, _)| find(definition, name.trim())).collect()
+        }
+        OutputSource::Expression(expr) => {
+            let mut names = Vec::new();
+            expr.results(&mut |name| names.extend(find(definition, &name.0)));
+            names
         }
         OutputSource::Constant(_) | OutputSource::Text(_) => Vec::new(),
     }

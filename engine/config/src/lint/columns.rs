@@ -73,8 +73,10 @@ impl Reads<'_, '_> {
     fn filter(&mut self, filter: Option<&Expr>, event: Option<&str>, at: &str) {
         let mut names = Vec::new();
         filter.into_iter().for_each(|filter| conditions(filter, &mut names));
-        for (number, name) in names.into_iter().enumerate() {
-            if let Some(column) = name.and_then(|name| name.0.strip_prefix(Name::EVENT)) {
+        let names = names.into_iter().enumerate();
+        let names = names.flat_map(|(number, names)| names.into_iter().map(move |name| (number, name)));
+        for (number, name) in names {
+            if let Some(column) = name.0.strip_prefix(Name::EVENT) {
                 self.named(column, event, &format!("{at}.conditions[{number}].name"), "");
             }
         }

@@ -27,11 +27,11 @@ pub(super) fn lint(definition: &Definition, plan: Option<&Plan>, found: &mut Vec
                     .to_owned()
             }
             (_, true) => {
-                "leave out `device: true`: its sections read sensitive attributes, or an input names a key"
+                "leave out `device: true`: its sections read sensitive attributes or calculate, or an input names a key"
                     .to_owned()
             }
             (count, false) => format!(
-                "{count} of its sections read sensitive attributes and stay private: an edge decides them"
+                "{count} of its sections read sensitive attributes or calculate, and stay private: an edge decides them"
             ),
         };
         let at = format_args!("personalizations[{index}].device");

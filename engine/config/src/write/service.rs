@@ -68,6 +68,7 @@ fn output(output: &Output) -> Yaml {
             named.with("string_builder", Yaml::List(texts))
         }
         OutputSource::Template(text) => named.text("template", text),
+        OutputSource::Expression(expr) => named.text("expression", &expr.to_string()),
     })
 }
 

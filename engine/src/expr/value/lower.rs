@@ -3,12 +3,12 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::types::{Meaning, Types, demands, infer, meaning, mismatch, shown, sides, switched};
+use super::types::{Meaning, Types, demands, infer, meaning, mismatch, shown, sides, switched, unlike};
 use super::{Calc, Several, Tested, Unary};
 use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::expr::Node;
 use crate::expr::allowed::allowed;
-use crate::expr::check::Checker;
+use crate::expr::check::{Checker, over_bound};
 use crate::expr::op::op;
 use crate::expr::scope::{Names, Scope, resolve};
 use crate::expr::types::TypeSet;
@@ -114,16 +114,20 @@ impl<'a, N: Names> Checker<'a, N> {
         Diagnostic::new(Code::TypeMismatch, words!("{message}: these are not comparable")).help(help)
     }
 
-    /// Lowers an expression with a value, which may have these types.
+    /// Lowers an expression with a value that leaves: of any type, but no interval. Its errors go to `out`; an expression with
+    /// an error is missing.
     pub(crate) fn value(
         &mut self,
         expr: &'a ValueExpr,
-        wanted: Types,
         scope: Scope<'_>,
         at: At<'_>,
         out: &mut Vec<Diagnostic>,
     ) -> Calc {
-        self.part(expr, wanted, true, Place { scope, at }).unwrap_or_else(|found| {
+        if let Some(finding) = over_bound(expr) {
+            out.push(finding.at(at));
+            return Calc::Missing;
+        }
+        self.part(expr, Types::of(TypeSet::ANY), true, Place { scope, at }).unwrap_or_else(|found| {
             out.extend(found);
             Calc::Missing
         })
@@ -150,6 +154,9 @@ impl<'a, N: Names> Checker<'a, N> {
             return self
                 .name(name, known, wanted, shown, place)
                 .map_err(|found| Vec::from([found.at(place.at)]));
+        }
+        if let Some(found) = self.typed(place, |of_name| unlike(expr, of_name)) {
+            return Err(Vec::from([found.at(place.at)]));
         }
         // The parts have a place of their own in the findings, so theirs come first.
         let parts = self.parts(expr, wanted, shown, place)?;

@@ -36,6 +36,25 @@ impl Calc {
             Calc::Truth(condition) => found(Read::Condition(condition)),
         }
     }
+
+    /// Calls back with each slot whose value can become the result, or a part of it.
+    pub(crate) fn results(&self, found: &mut dyn FnMut(u32)) {
+        match self {
+            Calc::Case(branches, otherwise) => {
+                branches.iter().for_each(|(_, then)| then.results(found));
+                otherwise.results(found);
+            }
+            Calc::Switch(_, branches, otherwise, _) => {
+                branches.iter().for_each(|(_, then)| then.results(found));
+                otherwise.results(found);
+            }
+            Calc::Of(_, part) => part.results(found),
+            Calc::Arithmetic(_, sides) => sides.iter().for_each(|side| side.results(found)),
+            Calc::Call(_, arguments, _) => arguments.iter().for_each(|part| part.results(found)),
+            Calc::Slot(slot) | Calc::Shown(slot) => found(*slot),
+            Calc::Missing | Calc::Constant(_) | Calc::Now | Calc::Truth(_) => {}
+        }
+    }
 }
 
 impl Tested {

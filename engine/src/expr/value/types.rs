@@ -1,5 +1,8 @@
 //! Types of expressions: which ones each may have, and what it demands of the names in it.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::diagnostic::{Code, Diagnostic, words};
 use crate::expr::allowed::of_literal;
 use crate::expr::types::TypeSet;
@@ -24,10 +27,11 @@ impl Types {
         Types { values, interval: false }
     }
 
-    /// The types in common. Times of all kinds are comparable.
+    /// The types in common. Times of all kinds are comparable; what may be anything is what the other is.
     pub(crate) fn and(self, other: Types) -> Types {
         let mut values = self.values.and(other.values);
-        if self.values.has_times() && other.values.has_times() {
+        let is_any = self.values == TypeSet::ANY || other.values == TypeSet::ANY;
+        if !is_any && self.values.has_times() && other.values.has_times() {
             values = values.or_scalars(self.values.times()).or_scalars(other.values.times());
         }
         Types { values, interval: self.interval && other.interval }
@@ -243,18 +247,64 @@ pub(crate) fn sides(left: &ValueExpr, question: &Question, of_name: OfName<'_>) 
     }
 }
 
+/// The finding that values which an expression compares, or gives one of, have no type in common. None also where the
+/// reason is within one of them.
+pub(crate) fn unlike(expr: &ValueExpr, of_name: OfName<'_>) -> Option<Diagnostic> {
+    let types = infer(expr, of_name);
+    let parts: Vec<&ValueExpr> = match expr {
+        ValueExpr::Switch(of, branches, _) if switched(of, branches, of_name).is_empty() => {
+            [&**of].into_iter().chain(branches.iter().map(|(when, _)| when)).collect()
+        }
+        _ if !types.is_empty() => return None,
+        ValueExpr::Call(_, arguments) => arguments.iter().collect(),
+        ValueExpr::Case(branches, otherwise) => {
+            branches.iter().map(|(_, then)| then).chain(otherwise.as_deref()).collect()
+        }
+        ValueExpr::Switch(_, branches, otherwise) => {
+            branches.iter().map(|(_, then)| then).chain(otherwise.as_deref()).collect()
+        }
+        _ => return None,
+    };
+    let mut message = String::new();
+    for part in parts {
+        let types = infer(part, of_name);
+        if types.is_empty() {
+            return None;
+        }
+        if *part != ValueExpr::Null {
+            let comma = if message.is_empty() { "" } else { ", " };
+            message.push_str(&words!("{comma}`{part}` is {}", shown(types)));
+        }
+    }
+    let (message, help) = match expr {
+        ValueExpr::Call(Function::Greatest | Function::Least, _) => (
+            words!("{message}: these have no type with an order in common"),
+            words!("text stands in quotes, numbers do not; booleans and lists have no order"),
+        ),
+        _ => (
+            words!("{message}: these have no type in common"),
+            words!("text stands in quotes, numbers do not"),
+        ),
+    };
+    Some(Diagnostic::new(Code::TypeMismatch, message).help(help))
+}
+
 /// The finding that an expression is not of the types demanded of it.
 #[cold]
 pub(crate) fn mismatch(expr: &ValueExpr, types: Types, wanted: Types) -> Diagnostic {
+    let mut help =
+        words!("text stands in quotes, numbers do not; `CASE` and `COALESCE` give values of one type");
     let message = if wanted.is_empty() {
         words!("the parts of this have no type in common: `{expr}`")
+    } else if types.is_interval() {
+        help = words!("add it to a time, subtract it from one, or compare it with another interval");
+        words!("`{expr}` is an interval, which has no value of its own")
     } else {
         words!("`{expr}` is {}, and this asks for {}", shown(types), shown(wanted))
     };
-    Diagnostic::new(Code::TypeMismatch, message)
-        .help(words!("text stands in quotes, numbers do not; `CASE` and `COALESCE` give values of one type"))
+    Diagnostic::new(Code::TypeMismatch, message).help(help)
 }
 
-pub(super) fn shown(types: Types) -> alloc::string::String {
+pub(super) fn shown(types: Types) -> String {
     if types.is_interval() { words!("interval") } else { words!("{}", types.values) }
 }

@@ -2,6 +2,7 @@
 
 use super::types::{Types, demands, sides};
 use crate::diagnostic::{At, Diagnostic};
+use crate::expr::check::over_bound;
 use crate::expr::scope::{Names, Scope, resolve};
 use crate::expr::types::TypeSet;
 use crate::expr::uses::Uses;
@@ -23,8 +24,22 @@ impl Uses {
         computed.question.values(&mut |value| self.add_value(value, right, scope, names, at, out));
     }
 
+    /// Adds the uses in an expression with a value that leaves.
+    pub(crate) fn add_shown(
+        &mut self,
+        expr: &ValueExpr,
+        scope: Scope<'_>,
+        names: &impl Names,
+        at: At<'_>,
+        out: &mut alloc::vec::Vec<Diagnostic>,
+    ) {
+        if over_bound(expr).is_none() {
+            self.add_value(expr, Types::of(TypeSet::ANY), scope, names, at, out);
+        }
+    }
+
     /// Adds the uses in an expression that is to have these types.
-    pub(crate) fn add_value(
+    fn add_value(
         &mut self,
         expr: &ValueExpr,
         wanted: Types,

@@ -274,7 +274,11 @@ impl Parser<'_> {
                 "the functions are ABS COALESCE CONCAT DATE_DIFF GREATEST HASH LEAST LENGTH LOWER MOD NOW ROUND SIZE SUBSTR \
                  UPPER, and of conditions `segment('name')`, `ALL(list)` and `ANY(list)`"
             );
-            return Err(self.unexpected(words!("`{word}` is not a function")).help(known));
+            let start = self.end.saturating_sub(word.len());
+            let message = words!("`{word}` is not a function");
+            let mut error = ParseError::new(start, self.end, message).help(known);
+            error.unknown = Some(word.into());
+            return Err(error);
         }
         let start = self.token.start;
         self.descend()?;
@@ -304,7 +308,11 @@ impl Parser<'_> {
         self.depth = self.depth.saturating_sub(1);
         let count = arguments.len();
         let wrong = |wanted: alloc::string::String| {
-            Err(ParseError::new(start, self.end, words!("`{word}` takes {wanted}, not {count}")))
+            let error = ParseError::new(start, self.end, words!("`{word}` takes {wanted}, not {count}"));
+            Err(match function {
+                Some(function) => error.help(words!("write `{}`", function.usage())),
+                None => error,
+            })
         };
         let Some(function) = function else {
             if word.eq_ignore_ascii_case("NOW") {
