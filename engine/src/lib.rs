@@ -75,7 +75,7 @@ pub use identity::{Entry, Evidence, Keys, RefusedKey, Stitched, United};
 pub use import::{Record, RefusedColumn};
 pub use ingest::{Ingested, RefusedValue};
 pub use journey::{Advanced, Fired, GateTrace, JourneyTrace, Standing};
-pub use lookup::{DELETED_COLUMN, ImportedRow, RefusedRow, key_text};
+pub use lookup::{DELETED_COLUMN, ImportedRow, RefusedRow, RowTrace, key_text, version_number};
 pub use payload::{Offer, Reason};
 pub use pipeline::RowProgram;
 pub use plan::Plan;

@@ -6,7 +6,7 @@
 
 mod imported;
 
-pub use imported::{DELETED_COLUMN, ImportedRow, RefusedRow};
+pub use imported::{DELETED_COLUMN, ImportedRow, RefusedRow, version_number};
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -167,6 +167,46 @@ impl Plan {
             self.attributes.get(*index).map(|plan: &AttributePlan| (plan.name.as_str(), *why))
         };
         rows.missed.iter().filter_map(name)
+    }
+}
+
+/// A row that an attribute reads, for explanations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowTrace<'p> {
+    /// The attribute's name.
+    pub attribute: &'p str,
+    /// The row.
+    pub row: &'p RowKey,
+    /// False if the key must not be shown: it is a visitor's, or a sensitive value.
+    pub shows_key: bool,
+}
+
+impl Plan {
+    /// The rows of a call, by attribute.
+    pub fn row_traces<'p>(&'p self, rows: &'p Rows) -> impl Iterator<Item = RowTrace<'p>> {
+        rows.of_attributes.iter().flat_map(move |(index, own)| {
+            let attribute = self.attributes.get(*index);
+            own.iter().filter_map(move |row| {
+                let (attribute, row) = (attribute?, rows.wanted.get(*row)?);
+                Some(RowTrace { attribute: &attribute.name, row, shows_key: self.shows_key(attribute) })
+            })
+        })
+    }
+
+    fn shows_key(&self, attribute: &AttributePlan) -> bool {
+        let Kind::Catalog(catalog) = &attribute.kind else { return false };
+        let is_sensitive = match &catalog.key {
+            RowKeys::Key(_) => true,
+            RowKeys::Fact(fact) => {
+                let source =
+                    self.facts.get(usize::from(*fact)).and_then(|fact| self.attributes.get(fact.attribute));
+                source.is_none_or(|source| source.sensitive)
+            }
+            RowKeys::Column(column) => {
+                self.attributes.iter().any(|known| known.sensitive && known.name == *column)
+            }
+        };
+        catalog.public && !attribute.sensitive && !is_sensitive
     }
 }
 

@@ -226,26 +226,31 @@ impl Client {
 
     /// `POST`, once.
     pub(crate) fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Value, Failure> {
-        self.post_once(path, content_type, body).map_err(Refused::into_failure)
+        self.send_once("POST", path, content_type, body).map_err(Refused::into_failure)
     }
 
-    /// `POST` of what may arrive twice without harm: tries again when the edge is busy or away.
-    pub(crate) fn post_again(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Value, Failure> {
+    /// `POST` or `PUT` of what may arrive twice without harm: tries again when the edge is busy or away.
+    pub(crate) fn send_again(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Value, Failure> {
+        let send = || self.send_once(method, path, content_type, body);
         for pause in PAUSES {
-            match self.post_once(path, content_type, body) {
+            match send() {
                 Err(Refused { passing: true, .. }) => thread::sleep(pause),
                 result => return result.map_err(Refused::into_failure),
             }
         }
-        self.post(path, content_type, body)
+        send().map_err(Refused::into_failure)
     }
 
-    fn post_once(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Value, Refused> {
-        let request = self
-            .agent
-            .post(format!("{}{path}", self.base))
-            .header("authorization", &self.authorization)
-            .content_type(content_type);
+    fn send_once(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Result<Value, Refused> {
+        let url = format!("{}{path}", self.base);
+        let request = if method == "PUT" { self.agent.put(url) } else { self.agent.post(url) };
+        let request = request.header("authorization", &self.authorization).content_type(content_type);
         self.answer(request.send(body))
     }
 

@@ -12,6 +12,7 @@ use crate::terminal::clean;
 pub(crate) fn draw(explanation: &Value, color: bool) -> String {
     let mut tree = Tree { text: String::new(), color };
     tree.visitor(&explanation["profile"]);
+    items(&explanation["rows"]).iter().for_each(|row| tree.row(row));
     for personalization in items(&explanation["personalizations"]) {
         tree.personalization(personalization);
     }
@@ -89,6 +90,27 @@ impl Tree {
             self.line(1, &format!("in the segments {}", segments.join(", ")));
         }
         items(&profile["journeys"]).iter().for_each(|journey| self.journey(journey));
+    }
+
+    /// A row of a table that was read, or why it was not.
+    fn row(&mut self, row: &Value) {
+        let whose = match (row["table"].as_str(), row["key"].as_str()) {
+            (Some(table), Some(key)) => format!(" is the row {} of {table}", Value::from(key)),
+            (Some(table), None) => format!(" is a row of {table}, its key withheld"),
+            (None, _) => String::new(),
+        };
+        let state = match row["missed"].as_str() {
+            Some("absent") => ": there is none".to_owned(),
+            Some("not_yours") => ": not read, this caller finds no such row".to_owned(),
+            Some("late") => ": not read, its shard did not answer in time".to_owned(),
+            Some(_) => ": not read".to_owned(),
+            None => {
+                let version = &row["version"];
+                let version = if version.is_null() { String::new() } else { format!(", version {version}") };
+                format!("{version}{}", row["age_ms"].as_i64().map(ago).unwrap_or_default())
+            }
+        };
+        self.line(1, &format!("{}{whose}{state}", text(&row["attribute"])));
     }
 
     /// Where the visitor is in a journey, and what would move them.

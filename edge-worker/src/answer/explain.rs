@@ -1,9 +1,9 @@
 //! Explanations: an answer with its reasons, and the profile behind it.
 
 use usher_engine::definition::Choice;
-use usher_engine::value::Value;
+use usher_engine::value::{Number, Value};
 use usher_engine::{
-    ConditionTrace, Explanation, GateTrace, JourneyTrace, KnownAttribute, ObservedValue,
+    ConditionTrace, Explanation, GateTrace, JourneyTrace, KnownAttribute, Missed, ObservedValue,
     PersonalizationTrace, Profile, SectionTrace,
 };
 
@@ -19,6 +19,7 @@ pub(crate) fn explanation(
     meta: &Meta,
     journeys: &[JourneyTrace],
     journal: &[(i64, String)],
+    rows: &[RowLine<'_>],
 ) -> Json {
     let mut json = Json::new();
     json.object(|o| {
@@ -54,10 +55,42 @@ pub(crate) fn explanation(
             o.field("journal")
                 .list(journal, |json, (at_ms, entry)| json.object(|o| journal_row(o, *at_ms, entry)));
         }
+        if !rows.is_empty() {
+            o.field("rows").list(rows, |json, line| json.object(|o| row_line(o, line)));
+        }
         offers(o, &explanation.answer);
         o.field("personalizations").list(&explanation.personalizations, personalization);
     });
     json
+}
+
+/// A row of a table that the answer read, or that it lacks.
+pub(crate) struct RowLine<'a> {
+    pub(crate) attribute: &'a str,
+    /// The table, and the key if it may be shown; None: no row was looked for.
+    pub(crate) row: Option<(&'a str, Option<&'a str>)>,
+    /// Its version and its age in milliseconds, or the reason why it is missing.
+    pub(crate) found: Result<(Option<Number>, i64), Missed>,
+}
+
+fn row_line(o: &mut Object<'_>, line: &RowLine<'_>) {
+    o.field("attribute").text(line.attribute);
+    if let Some((table, key)) = line.row {
+        o.field("table").text(table);
+        match key {
+            Some(key) => o.field("key").text(key),
+            None => o.field("redacted").boolean(true),
+        }
+    }
+    match line.found {
+        Ok((version, age_ms)) => {
+            if let Some(version) = version {
+                o.field("version").value(&Value::Number(version));
+            }
+            o.field("age_ms").number(age_ms);
+        }
+        Err(missed) => o.field("missed").text(missed.as_str()),
+    }
 }
 
 /// `{"at_ms", "kind", …}`

@@ -4,7 +4,7 @@ mod explain;
 mod extract;
 mod profile;
 
-pub(crate) use explain::explanation;
+pub(crate) use explain::{RowLine, explanation};
 pub(crate) use extract::extract;
 pub(crate) use profile::profile;
 

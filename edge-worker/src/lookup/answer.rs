@@ -3,22 +3,20 @@
 use std::cell::OnceCell;
 
 use usher_engine::gather::Gather;
-use usher_engine::limits::ROWS_MAX;
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec;
-use usher_engine::value::Value;
-use usher_engine::{Asked, Evidence, FoundRow, Missed, Plan, Profile, Query, Rows};
+use usher_engine::{Asked, Evidence, Plan, Profile, Query, Rows};
 
-use super::{PendingLookup, Shape, keys_of};
+use super::{PendingLookup, Shape, keys_of, rows};
 use crate::answer::{self, Meta};
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::keys::{SeenToken, Signer};
-use crate::limits::{ROW_MISS_MS, SNAPSHOT_MS, STALE_SNAPSHOT_MS};
-use crate::message::{Snapshot, SnapshotRow};
+use crate::limits::{SNAPSHOT_MS, STALE_SNAPSHOT_MS};
+use crate::message::Snapshot;
 use crate::metrics::{Count, Counts};
 use crate::plane::HAS_CONTROL_PLANE;
-use crate::wire::{Response, read};
+use crate::wire::Response;
 
 /// A snapshot and its tier, nearest first.
 #[derive(Clone, Copy, Debug)]
@@ -234,14 +232,14 @@ pub(super) fn answer_from(
         access: pending.access,
         blind: tier == Tier::Nothing,
     };
-    let rows = if HAS_CONTROL_PLANE {
+    let of_call = if HAS_CONTROL_PLANE {
         pending.rows(plan, profile, &query, (tier, snapshot, age_ms))?
     } else {
         Rows::default()
     };
     let call = || {
         let call = plan.call(profile, &query, now_ms);
-        if HAS_CONTROL_PLANE { call.with(&rows) } else { call }
+        if HAS_CONTROL_PLANE { call.with(&of_call) } else { call }
     };
     let stale = matches!(tier, Tier::Stale | Tier::Nothing);
     let (bundle, version, source) = (running.number, profile.version, tier.source());
@@ -265,7 +263,9 @@ pub(super) fn answer_from(
         Shape::Explanation if HAS_CONTROL_PLANE => {
             let journal = snapshot.map_or(&[][..], |snapshot| &snapshot.journal);
             let call = call();
-            answer::explanation(profile, known, &call.explain(), &meta, &call.journeys(), journal)
+            let carried = rows::carried(snapshot)?;
+            let lines = rows::lines(plan, &of_call, &carried, now_ms);
+            answer::explanation(profile, known, &call.explain(), &meta, &call.journeys(), journal, &lines)
         }
         Shape::Outputs if HAS_CONTROL_PLANE => {
             match personalize().offers.first() {
@@ -310,44 +310,6 @@ impl PendingLookup {
     fn has_seen_no_newer(&self, profile: Option<&Profile>, signer: &Signer) -> bool {
         self.seen
             .is_none_or(|seen| profile.is_some_and(|known| seen.is_met_by(known.id, known.version, signer)))
-    }
-
-    /// The rows of tables that the answer reads, from the snapshot that carries them. None: it does not say of all of them
-    /// whether they are there, and another one may.
-    fn rows(
-        &self,
-        plan: &Plan,
-        profile: &Profile,
-        query: &Query<'_>,
-        (tier, snapshot, age_ms): (Tier, Option<&Snapshot>, i64),
-    ) -> Option<Rows> {
-        if !plan.reads_tables() {
-            return Some(Rows::default());
-        }
-        let carried = SnapshotRow::decode(snapshot.map_or(&[][..], |snapshot| &snapshot.rows))?;
-        let evidence = Evidence { server: self.access.server_route, keys: &self.vouched };
-        let mut rows = plan.rows(profile, query, &evidence, self.request.ambient.now_ms, ROWS_MAX);
-        let is_copy = matches!(tier, Tier::Memory | Tier::Kv);
-        let mut is_known = true;
-        plan.hand_in(&mut rows, |wanted| {
-            let is = |row: &&SnapshotRow| row.table == wanted.table && row.key == wanted.key;
-            match carried.iter().find(is) {
-                // A row that was not there may have come since, sooner than copies go.
-                Some(row) if row.columns.is_empty() => {
-                    is_known &= !is_copy || age_ms <= ROW_MISS_MS;
-                    Err(Missed::Absent)
-                }
-                Some(row) => match read::document(&row.columns) {
-                    Ok(Value::Object(columns)) => Ok(FoundRow { at_ms: row.at_ms, columns }),
-                    _ => Err(Missed::Unavailable),
-                },
-                None => {
-                    is_known &= !is_copy;
-                    Err(if tier == Tier::Writer { Missed::Late } else { Missed::Unavailable })
-                }
-            }
-        });
-        is_known.then_some(rows)
     }
 
     /// The first key of the lookup that this profile has: name and value.

@@ -4,6 +4,7 @@
 mod answer;
 mod copies;
 mod request;
+mod rows;
 
 pub use answer::{Candidate, answer};
 pub use copies::Copies;

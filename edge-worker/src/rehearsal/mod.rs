@@ -154,7 +154,10 @@ impl Rehearsal {
             merging: false,
             refused: "",
         };
-        Some(answer::explanation(&profile, known, &explanation, &meta, &call.journeys(), &[]).into_bytes())
+        Some(
+            answer::explanation(&profile, known, &explanation, &meta, &call.journeys(), &[], &[])
+                .into_bytes(),
+        )
     }
 }
 

@@ -131,6 +131,17 @@ fn version_of(value: &Value) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// The value of a version; a time is its Unix milliseconds. None: the row has none.
+pub fn version_number(version: &[u8]) -> Option<Number> {
+    let (float, whole) = version.split_at_checked(8)?;
+    let sorted = u64::from_be_bytes(float.try_into().ok()?);
+    let bits = if sorted >> 63 == 1 { sorted ^ (1 << 63) } else { !sorted };
+    let whole = i64::from_be_bytes(whole.try_into().ok()?) ^ i64::MIN;
+    let float = f64::from_bits(bits);
+    // A number with a fraction is not the whole one beside it.
+    if whole as f64 == float { Some(Number::Integer(whole)) } else { Number::float(float) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +166,10 @@ mod tests {
         ];
         assert!(sorted.is_sorted_by(|a, b| of(a) < of(b)));
         assert_eq!(of("0"), of("-0"));
+        for text in sorted {
+            assert_eq!(version_number(&of(text)), Number::parse(text), "{text}");
+        }
+        assert_eq!(version_number(&[]), None);
         assert_eq!(of("2026-09-21T14:13:20Z"), of("1790000000000"));
         assert!(of("2026-09-21") < of("2026-09-22"));
         assert!(["soon", ""].into_iter().all(|text| version_of(&text.into()).is_none()));

@@ -1,13 +1,14 @@
-//! `usher import`: batch records of a file, in requests that an edge takes.
+//! `usher import`: batch records of a file, or rows of a table, in requests that an edge takes.
 
 mod bar;
 mod columns;
 mod csv_file;
+mod destination;
+mod lacking;
 mod progress_file;
 mod rows;
 mod total;
 
-use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::PathBuf;
 
@@ -22,11 +23,13 @@ use crate::terminal::{clean, note, print, progress};
 use bar::Counted;
 use columns::{Columns, not_of};
 use csv_file::{Csv, Unfit};
+use destination::Destination;
+use lacking::Lacking;
 use progress_file::{ProgressFile, Reached};
 use rows::{Chunk, Row, Rows, Source};
 use total::{Reject, Total};
 
-/// Import batch records into profiles
+/// Import batch records into profiles, or rows of a table
 ///
 /// Reads NDJSON, a record a line, or CSV, and sends it in requests of at most 1,000 rows. Every record carries the
 /// audience's lookup key; an older record never replaces a newer one, so an import that stopped may simply be run again,
@@ -40,6 +43,11 @@ use total::{Reject, Total};
 /// A record replaces the older one of its visitor whole: columns that it lacks are empty then, and which ones these are is
 /// said before they are sent. With --mode patch it adds to the older one.
 ///
+/// With --table NAME the rows are those of a table of the definition: each has the table's key, and takes the place of the row with that
+/// key, unless its version is older. The column `__deleted` deletes a row where it is `true`. With --mode replace the file
+/// is the whole table: the edge reads the new rows when all of them are there, and the old ones until then; if one is
+/// rejected, the old ones stay.
+///
 /// The server key comes from the environment variable USHER_SERVER_KEY, from a file, or from where usher.toml says.
 /// Rejected rows are shown on standard error with their lines, and so are values that do not fit, with their columns; with
 /// --rejects they go to a file, each with its line, the reason and the row. The counts go to standard output. A row of which
@@ -50,6 +58,7 @@ use total::{Reject, Total};
 ///   usher import profiles.csv --target local --rejects rejected.ndjson --state import.state
 ///   jq -c '.row | objects' rejected.ndjson | usher import - --target local
 ///   usher import profiles.ndjson --audience 1069944 --to https://edge.example
+///   usher import products.csv --table products --target local
 ///   gunzip -c profiles.ndjson.gz | usher import - --audience 1069944 --to https://edge.example
 ///
 /// Exit status: 0 when every row and value was taken, 1 when one was rejected or a request failed, 64 for a wrong command
@@ -65,9 +74,12 @@ pub(crate) struct Args {
     /// Format of the file; without this it follows from the name or the first character
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Effect on columns that a record lacks
-    #[arg(long, value_enum, default_value_t = Mode::Replace)]
-    mode: Mode,
+    /// Import rows of this table instead of batch records
+    #[arg(long, value_name = "NAME")]
+    table: Option<String>,
+    /// Effect on what is there: of records replace or patch (default: replace), of a table upsert or replace (default: upsert)
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
     /// Write rejected rows and values to this file, an object with `line`, `reason`, `row` and perhaps `column` a line
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -89,10 +101,12 @@ enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// They are empty afterwards
+    /// A record replaces the older one whole, or the file the table
     Replace,
-    /// They keep what an earlier record said
+    /// Columns that a record lacks keep what an earlier one said
     Patch,
+    /// A row replaces the one with its key
+    Upsert,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -100,21 +114,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let edge = args.edge.find(Role::Server)?;
     let client = edge.client()?;
     let audience = edge.named_audience()?;
-    let path = format!("/v1/audiences/{audience}/profiles/import");
+    let to = Destination::of(args, audience)?;
     let state = args.state.as_deref().map(|path| ProgressFile::open(path, &name)).transpose()?;
     let (input, bar) = Counted::open(lines::open(&args.file)?, &args.file);
-    let columns = Columns::ask(&client, &path)?;
-    if args.mode == Mode::Patch && !columns.knows_mode("patch") {
-        return Err(Failure::new(
-            "this edge replaces records whole, it cannot add to them; nothing was sent",
-        )
-        .help("import records with all of their columns, or run a newer edge"));
-    }
-    let path = if args.mode == Mode::Patch { format!("{path}?mode=patch") } else { path };
+    let columns = Columns::ask(&client, &to.path)?;
+    to.is_known_by(&columns)?;
     let before = state.as_ref().map_or(Reached::default(), |state| state.reached);
     let from_line = if state.is_some() { before.last_line + 1 } else { args.from_line };
     let source = source(args, input, &columns, &name)?;
-    let mut lacking = Lacking::new(&columns, args.mode, &name);
+    let mut lacking = Lacking::new(&columns, &to, &name);
     if let Source::Csv(csv) = &source {
         lacking.of_file(csv);
     }
@@ -122,12 +130,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let rejects = args.rejects.as_deref();
     let mut total = Total::new(&name, rejects, from_line > 1, before.counts, before.rejects_bytes)?;
     loop {
-        let chunk = rows.chunk().map_err(|error| Failure::of_file("read", &name, error))?;
+        let mut chunk = rows.chunk().map_err(|error| Failure::of_file("read", &name, error))?;
         if chunk.is_empty() {
             break;
         }
+        if to.is_table() {
+            chunk.reject_misfits();
+        }
         lacking.of_rows(&chunk);
-        let answer = send(&client, &path, &chunk.rows).inspect_err(|_| {
+        let answer = send(&client, &to, &chunk.rows).inspect_err(|_| {
             progress("");
             if let Some(first) = chunk.rows.first().filter(|_| total.counts.rows() > 0) {
                 let first = first.line;
@@ -143,18 +154,30 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
         progress(&bar.line(total.counts.rows(), total.counts.rejected));
     }
-    total.finish()?;
+    total.finish(to.is_table())?;
+    if total.counts.rejected == 0 {
+        to.finish(&client)?;
+    } else if to.replaces_table() {
+        note(
+            "the table was not replaced: its rows are as they were before; mend the rejected rows, and import the whole file again",
+        );
+    }
     if let Some(state) = state {
         state.done()?;
     }
     let counts = total.counts;
-    if counts.rejected > 0 && counts.imported + counts.unchanged == 0 {
-        note(&format!("no row was imported; records are identified by the column `{}`", clean(&columns.key)));
+    if counts.rejected > 0 && counts.imported + counts.unchanged + counts.deleted == 0 {
+        let what = if to.is_table() { "rows" } else { "records" };
+        note(&format!("no row was imported; {what} are identified by the column `{}`", clean(&columns.key)));
     }
-    print(&format!(
-        "imported {}, unchanged {}, rejected {}, values refused {}\n",
-        counts.imported, counts.unchanged, counts.rejected, counts.values_refused
-    ))?;
+    print(&if to.is_table() {
+        format!("imported {}, deleted {}, rejected {}\n", counts.imported, counts.deleted, counts.rejected)
+    } else {
+        format!(
+            "imported {}, unchanged {}, rejected {}, values refused {}\n",
+            counts.imported, counts.unchanged, counts.rejected, counts.values_refused
+        )
+    })?;
     Ok(if counts.rejected + counts.values_refused == 0 { Exit::Fine } else { Exit::Failure })
 }
 
@@ -198,7 +221,11 @@ fn source<R: BufRead>(
 #[derive(Default, Deserialize)]
 struct Imported {
     imported: u64,
+    #[serde(default)]
     unchanged: u64,
+    /// Rows of a table alone.
+    #[serde(default)]
+    deleted: u64,
     rejected: Vec<Rejected>,
     rejected_count: u64,
     #[serde(default)]
@@ -216,6 +243,8 @@ struct Imported {
 struct Rejected {
     /// Of the request, from 1.
     line: usize,
+    /// The column at fault, of a row of a table.
+    column: Option<String>,
     reason: String,
 }
 
@@ -251,7 +280,7 @@ const ROWS_AGAIN: usize = 1_000;
 
 /// Sends rows. An answer names a bounded number of rejected rows and refused values: where there are more, the rows behind
 /// are sent once more, some at a time, which changes nothing, to have those of them named.
-fn send(client: &Client, path: &str, rows: &[Row]) -> Result<Imported, Failure> {
+fn send(client: &Client, to: &Destination, rows: &[Row]) -> Result<Imported, Failure> {
     let mut all = Imported::default();
     let mut start = 0;
     while let Some(rest) = rows.get(start..).filter(|rest| !rest.is_empty()) {
@@ -261,7 +290,7 @@ fn send(client: &Client, path: &str, rows: &[Row]) -> Result<Imported, Failure> 
             body.extend_from_slice(&row.json);
             body.push(b'\n');
         }
-        let answer = client.post_again(path, "application/x-ndjson", &body)?;
+        let answer = to.send(client, &body)?;
         let mut answer: Imported = serde_json::from_value(answer).map_err(|_| client.not_an_edge())?;
         let named = answer.named_before().unwrap_or(rest.len());
         answer.keep(0..named);
@@ -287,6 +316,7 @@ fn add(total: &mut Total, chunk: &Chunk, answer: Imported, columns: &Columns) ->
     let refused_here: u64 = chunk.rows.iter().map(|row| row.refused.len() as u64).sum();
     total.counts.imported += answer.imported;
     total.counts.unchanged += answer.unchanged;
+    total.counts.deleted += answer.deleted;
     total.counts.rejected += answer.rejected_count + chunk.unfit.len() as u64;
     total.counts.values_refused += answer.values_refused + refused_here;
     total.ignored_columns.extend(answer.ignored_columns);
@@ -306,8 +336,12 @@ fn add(total: &mut Total, chunk: &Chunk, answer: Imported, columns: &Columns) ->
     let at = |line: usize| chunk.rows.get(line.saturating_sub(1));
     let unnamed = answer.rejected_count.saturating_sub(answer.rejected.len() as u64)
         + answer.values_refused.saturating_sub(answer.refused.len() as u64);
-    for Rejected { line, reason } in answer.rejected {
+    for Rejected { line, column, reason } in answer.rejected {
         let Some(row) = at(line) else { continue };
+        let reason = match column {
+            Some(column) => format!("`{column}`: {}", columns.in_words(&column, &reason)),
+            None => reason,
+        };
         rejected.push(Reject { line: row.line, column: None, reason, row: row.as_given() });
     }
     for Refused { line, column, reason } in answer.refused {
@@ -324,64 +358,4 @@ fn add(total: &mut Total, chunk: &Chunk, answer: Imported, columns: &Columns) ->
         ));
     }
     Ok(())
-}
-
-/// Which columns that the running definition reads are in no row, or not in every one: said before the first such row is
-/// sent, once for each column.
-struct Lacking<'a> {
-    columns: &'a Columns,
-    mode: Mode,
-    file: &'a str,
-    said: BTreeSet<String>,
-    /// True if rows have columns of their own: in CSV an empty cell is one, and the first line says which there are.
-    of_rows: bool,
-}
-
-impl<'a> Lacking<'a> {
-    fn new(columns: &'a Columns, mode: Mode, file: &'a str) -> Lacking<'a> {
-        Lacking { columns, mode, file, said: BTreeSet::new(), of_rows: true }
-    }
-
-    /// CSV has the same columns in every row.
-    fn of_file<R: BufRead>(&mut self, csv: &Csv<R>) {
-        self.of_rows = false;
-        if let Some(delimiter) = csv.unusual_delimiter() {
-            note(&format!("{}: {delimiter} stand between cells", clean(self.file)));
-        }
-        let names: BTreeSet<&str> = csv.names().collect();
-        let lacking: Vec<String> =
-            self.columns.lacking(|name| names.contains(name)).map(str::to_owned).collect();
-        self.say(&clean(self.file), lacking);
-    }
-
-    fn of_rows(&mut self, chunk: &Chunk) {
-        if !self.of_rows || self.said.len() == self.columns.len() {
-            return;
-        }
-        for row in &chunk.rows {
-            // Rejected rows empty no column.
-            let Some(names) = row.names().filter(|names| names.contains_key(&self.columns.key)) else {
-                continue;
-            };
-            let lacking = self.columns.lacking(|name| names.contains_key(name) || self.said.contains(name));
-            let lacking: Vec<String> = lacking.map(str::to_owned).collect();
-            self.say(&format!("{}:{}", clean(self.file), row.line), lacking);
-        }
-    }
-
-    fn say(&mut self, place: &str, lacking: Vec<String>) {
-        if lacking.is_empty() {
-            return;
-        }
-        let names: Vec<String> = lacking.iter().map(|name| clean(name)).collect();
-        let (names, what) = (names.join(", "), "which the running definition reads");
-        progress("");
-        note(&match self.mode {
-            Mode::Replace => format!(
-                "{place}: lacks {names}, {what}: empty in these visitors afterwards (--mode patch keeps what is there)"
-            ),
-            Mode::Patch => format!("{place}: lacks {names}, {what}: kept as it is"),
-        });
-        self.said.extend(lacking);
-    }
 }

@@ -15,6 +15,8 @@ pub(super) struct Columns {
     pub(super) key: String,
     /// The types of every attribute that reads the column, by its name.
     read: BTreeMap<String, Vec<Vec<DataType>>>,
+    /// The column with a row's version.
+    version: Option<String>,
     /// Ways to import that the edge knows.
     modes: Vec<String>,
     /// The most rows of one request there.
@@ -40,6 +42,8 @@ pub(super) enum Conversion {
 #[derive(Deserialize)]
 struct Answer {
     key: Option<String>,
+    /// Of a table.
+    version: Option<String>,
     columns: Vec<Read>,
     #[serde(default)]
     modes: Vec<String>,
@@ -64,7 +68,8 @@ impl Columns {
                 .help("one of them says which column identifies a record")
         })?;
         let rows_max = answer.rows_max.unwrap_or(ROWS_UNSAID).max(1);
-        let mut columns = Columns { key, read: BTreeMap::new(), modes: answer.modes, rows_max };
+        let (version, read) = (answer.version, BTreeMap::new());
+        let mut columns = Columns { key, read, version, modes: answer.modes, rows_max };
         for Read { name, types } in answer.columns {
             // A type of a newer edge is none that a cell could be converted to.
             let known = |data_type: &DataType| types.iter().any(|name| name == data_type.as_str());
@@ -79,7 +84,7 @@ impl Columns {
 
     /// True if the definition reads the column.
     pub(super) fn reads(&self, name: &str) -> bool {
-        name == self.key || self.read.contains_key(name)
+        name == self.key || self.version.as_deref() == Some(name) || self.read.contains_key(name)
     }
 
     /// The number of columns that attributes read.
@@ -131,7 +136,7 @@ impl Columns {
             DataType::ALL.into_iter().filter(|known| names.contains(&known.as_str())).collect()
         };
         let read = read.iter().map(|(name, names)| ((*name).to_owned(), vec![types(names)])).collect();
-        Columns { key: key.to_owned(), read, modes: Vec::new(), rows_max: ROWS_UNSAID }
+        Columns { key: key.to_owned(), read, version: None, modes: Vec::new(), rows_max: ROWS_UNSAID }
     }
 }
 

@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use usher_engine::value::DataType;
 
+use super::columns::not_of;
 use super::csv_file::{Cells, Csv, Record, Unfit};
 use crate::lines::{LINE_BYTES_MAX, Line, Lines};
 
@@ -37,6 +38,19 @@ pub(super) struct Row {
 impl Chunk {
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.unfit.is_empty()
+    }
+
+    /// Takes out rows with values that are not of their types: those of tables are taken whole.
+    pub(super) fn reject_misfits(&mut self) {
+        for row in self.rows.extract_if(.., |row| !row.refused.is_empty()) {
+            let reasons = row
+                .refused
+                .iter()
+                .map(|(column, data_type, _)| format!("`{column}`: {}", not_of(&[*data_type])));
+            let reason = reasons.collect::<Vec<_>>().join(", ");
+            self.unfit.push((row.line, Unfit { reason, text: Some(row.as_given().to_string()) }));
+        }
+        self.unfit.sort_by_key(|(line, _)| *line);
     }
 
     /// The last line that was read into it.

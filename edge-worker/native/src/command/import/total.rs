@@ -16,6 +16,9 @@ use crate::terminal::{clean, note, progress};
 pub(super) struct Counts {
     pub(super) imported: u64,
     pub(super) unchanged: u64,
+    /// Rows of a table.
+    #[serde(default)]
+    pub(super) deleted: u64,
     /// Rows.
     pub(super) rejected: u64,
     /// Values of rows that were taken.
@@ -24,7 +27,7 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn rows(&self) -> u64 {
-        self.imported + self.unchanged + self.rejected
+        self.imported + self.unchanged + self.deleted + self.rejected
     }
 }
 
@@ -126,11 +129,11 @@ impl Total {
         synced.map(Some).map_err(|error| Failure::of_file("write", file, error))
     }
 
-    /// Says what is to be said at the end.
+    /// Says what is to be said at the end, of a table or of records.
     ///
     /// # Errors
     /// When the file for rejected rows cannot be written.
-    pub(super) fn finish(&mut self) -> Result<(), Failure> {
+    pub(super) fn finish(&mut self, is_table: bool) -> Result<(), Failure> {
         progress("");
         self.sync()?;
         if let Some((file, _)) = &self.rejects
@@ -141,7 +144,8 @@ impl Total {
         if !self.ignored_columns.is_empty() {
             let columns: Vec<String> = self.ignored_columns.iter().map(|column| clean(column)).collect();
             let more = if self.more_ignored_columns { ", and more" } else { "" };
-            note(&format!("columns that no attribute reads: {}{more}", columns.join(", ")));
+            let who = if is_table { "the table does not declare" } else { "no attribute reads" };
+            note(&format!("columns that {who}: {}{more}", columns.join(", ")));
         }
         Ok(())
     }
