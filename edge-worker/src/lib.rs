@@ -120,6 +120,7 @@ pub use log::Line;
 pub use message::Ambient;
 pub use metrics::{Counts, Took};
 pub use outcome::{Answered, FORGET, Folded, NEXT, Outcome, Question, Questions};
+pub use plane::InControlPlane;
 pub use rates::{MeterMemory, Rates};
 pub use rehearsal::{Excess, Failed, Rehearsal};
 pub use releases::DROPPED;

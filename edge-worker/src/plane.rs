@@ -12,6 +12,46 @@ pub(crate) const HAS_CONTROL_PLANE: bool = cfg!(feature = "control-plane");
 /// visitor, and takes as much code.
 pub(crate) const FOLDS_ALL: bool = HAS_CONTROL_PLANE;
 
+/// A value that only a build with the control plane has. Others have nothing in its place, and no code that copies, compares or
+/// drops it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InControlPlane<T>([Option<T>; HAS_CONTROL_PLANE as usize]);
+
+impl<T> InControlPlane<T> {
+    /// The value, which a build without the control plane drops.
+    pub fn new(value: T) -> InControlPlane<T> {
+        let mut value = Some(value);
+        InControlPlane(core::array::from_fn(|_| value.take()))
+    }
+
+    /// None: it is empty, or this build has no control plane.
+    pub fn get(&self) -> Option<&T> {
+        self.0.first()?.as_ref()
+    }
+
+    /// The same to change it.
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        self.0.first_mut()?.as_mut()
+    }
+
+    /// The value itself.
+    pub fn into_inner(mut self) -> Option<T> {
+        self.take()
+    }
+
+    /// The same, leaving it empty.
+    pub fn take(&mut self) -> Option<T> {
+        self.0.first_mut()?.take()
+    }
+}
+
+impl<T> Default for InControlPlane<T> {
+    /// Empty.
+    fn default() -> InControlPlane<T> {
+        InControlPlane(core::array::from_fn(|_| None))
+    }
+}
+
 /// True if this build can be one shard of several. The linker drops what only they use.
 pub(crate) const HAS_SHARDS: bool = cfg!(feature = "shards");
 

@@ -12,6 +12,7 @@ use crate::form::Form;
 use crate::host::Step;
 use crate::limits::{IMPORT_ROWS_MAX, LOAD_BYTES_MAX};
 use crate::message::{Load, Message, OfTable, Route, TableAct, ToWriter};
+use crate::plane::InControlPlane;
 use crate::shard;
 use crate::wire::hex::hex;
 use crate::wire::json::Json;
@@ -115,13 +116,14 @@ fn step(
     let [audience, ..] = checked.parameters;
     let (running, table) = table_of(edge, checked)?;
     let (act, shard) = act(running, table)?;
-    let message = Message::Writer(ToWriter::Table(OfTable {
+    let of_table = OfTable {
         now_ms: checked.head.ambient.now_ms,
         audience: audience.to_owned(),
         number: running.number,
         table: table.name.clone(),
         act,
-    }));
+    };
+    let message = Message::Writer(ToWriter::Table(InControlPlane::new(Box::new(of_table))));
     let to = Route { shard, shards: edge.shards() };
     Ok(Step::Write { shard, message: to.address(message.encode(edge.form()), None) })
 }

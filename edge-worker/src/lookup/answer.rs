@@ -7,14 +7,14 @@ use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec;
 use usher_engine::{Asked, Evidence, Plan, Profile, Query, Rows};
 
+use super::tier::Tier;
 use super::{PendingLookup, Shape, keys_of, rows};
 use crate::answer::{self, Meta};
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::keys::{SeenToken, Signer};
-use crate::limits::{SNAPSHOT_MS, STALE_SNAPSHOT_MS};
 use crate::message::Snapshot;
-use crate::metrics::{Count, Counts};
+use crate::metrics::Counts;
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
 
@@ -52,48 +52,6 @@ impl Candidate<'_> {
             Candidate::Writer(_) => Tier::Writer,
             Candidate::Stale(_) => Tier::Stale,
             Candidate::Nothing => Tier::Nothing,
-        }
-    }
-}
-
-/// The tier of a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tier {
-    Memory,
-    Kv,
-    Writer,
-    Stale,
-    Nothing,
-}
-
-impl Tier {
-    /// `meta.source`
-    fn source(self) -> &'static str {
-        match self {
-            Tier::Memory => "memory",
-            Tier::Kv => "kv",
-            Tier::Writer => "writer",
-            Tier::Stale => "stale",
-            Tier::Nothing => "none",
-        }
-    }
-
-    fn count(self) -> Count {
-        match self {
-            Tier::Memory => Count::FromMemory,
-            Tier::Kv => Count::FromKv,
-            Tier::Writer => Count::FromWriter,
-            Tier::Stale => Count::FromStale,
-            Tier::Nothing => Count::FromNothing,
-        }
-    }
-
-    /// Greatest age at which it is used, in milliseconds.
-    fn age_ms_max(self) -> i64 {
-        match self {
-            Tier::Memory | Tier::Kv => SNAPSHOT_MS,
-            Tier::Stale => STALE_SNAPSHOT_MS,
-            Tier::Writer | Tier::Nothing => i64::MAX,
         }
     }
 }
@@ -335,6 +293,7 @@ impl PendingLookup {
 mod tests {
     use super::*;
     use crate::front;
+    use crate::limits::{SNAPSHOT_MS, STALE_SNAPSHOT_MS};
     use crate::store::memory::MemoryStore;
     use crate::{Ambient, Request, Step, serve};
     use usher_engine::ProfileId;

@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use usher_engine::profile::codec;
 
-use super::answer::{Opened, Tier, answer_from};
+use super::answer::{Opened, answer_from};
+use super::tier::Tier;
 use super::{PendingLookup, name_of};
 use crate::edge::Edge;
 use crate::limits::{COPIES_BYTES_MAX, COPY_BYTES};

@@ -5,6 +5,7 @@ mod answer;
 mod copies;
 mod request;
 mod rows;
+mod tier;
 
 pub use answer::{Candidate, answer};
 pub use copies::Copies;
@@ -16,6 +17,7 @@ use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::keys::Seen;
 use crate::message::{Ambient, KeyOf, Message, Payer, Route, SnapshotRequest, ToWriter};
+use crate::plane::InControlPlane;
 use crate::wire::Response;
 use crate::wire::frame::FrameWriter;
 
@@ -36,7 +38,7 @@ pub struct PendingLookup {
     edge: Vec<(String, String)>,
     access: Access,
     /// Names and values of the keys that an identity token vouches for.
-    vouched: Vec<(String, String)>,
+    vouched: InControlPlane<Vec<(String, String)>>,
     seen: Option<Seen>,
     /// The reason why its identity token vouches for nothing; empty: it does, or there was none.
     refused: &'static str,

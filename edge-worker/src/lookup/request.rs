@@ -9,7 +9,7 @@ use crate::edge::{Edge, Running};
 use crate::error::{Refusal, Refused};
 use crate::keys::Seen;
 use crate::message::{Ambient, Identity, KeyOf, Payer, SnapshotRequest, SnapshotRows};
-use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS, InControlPlane};
 use crate::shard;
 use crate::wire::json::Json;
 
@@ -93,7 +93,7 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
             seen: seen.filter(|_| HAS_SHARDS && edge.shards() > 1).map(|seen| seen.profile_hash()),
             rows: rows_of(&request, event.as_ref()),
         },
-        vouched: vouched.to_vec(),
+        vouched: InControlPlane::new(vouched.to_vec()),
         audience: audience.clone(),
         personalizations: names(plan, personalizations),
         inputs,
@@ -115,11 +115,11 @@ pub(crate) fn prepare(edge: &Edge, request: LookupRequest<'_>) -> Result<Pending
     Ok(lookup)
 }
 
-/// The rows of tables that the snapshot is to carry; None: no answer reads any.
-fn rows_of(request: &LookupRequest<'_>, event: Option<&NamedEvent>) -> Option<SnapshotRows> {
+/// The rows of tables that the snapshot is to carry; empty: no answer reads any.
+fn rows_of(request: &LookupRequest<'_>, event: Option<&NamedEvent>) -> InControlPlane<Box<SnapshotRows>> {
     let plan = &request.running.plan;
     if !HAS_CONTROL_PLANE || !plan.reads_tables() || request.shape == Shape::Extract {
-        return None;
+        return InControlPlane::default();
     }
     let event = event.map(|event| {
         let mut json = Json::new();
@@ -127,7 +127,7 @@ fn rows_of(request: &LookupRequest<'_>, event: Option<&NamedEvent>) -> Option<Sn
         (event.database.clone(), event.table.clone(), json.into_bytes())
     });
     let named = names(plan, &request.personalizations);
-    Some(SnapshotRows { number: request.running.number, named, event })
+    InControlPlane::new(Box::new(SnapshotRows { number: request.running.number, named, event }))
 }
 
 fn names(plan: &Plan, personalizations: &[usize]) -> Vec<String> {

@@ -5,7 +5,7 @@ use usher_engine::value::Value;
 use usher_engine::{Evidence, FoundRow, Missed, Plan, Profile, Query, RowKey, Rows, version_number};
 
 use super::PendingLookup;
-use super::answer::Tier;
+use super::tier::Tier;
 use crate::answer::RowLine;
 use crate::limits::ROW_MISS_MS;
 use crate::message::{Snapshot, SnapshotRow};
@@ -56,7 +56,10 @@ impl PendingLookup {
             return Some(Rows::default());
         }
         let carried = carried(snapshot)?;
-        let evidence = Evidence { server: self.access.server_route, keys: &self.vouched };
+        let evidence = Evidence {
+            server: self.access.server_route,
+            keys: self.vouched.get().map_or(&[], Vec::as_slice),
+        };
         let mut rows = plan.rows(profile, query, &evidence, self.request.ambient.now_ms, ROWS_MAX);
         let is_copy = matches!(tier, Tier::Memory | Tier::Kv);
         let mut is_known = true;

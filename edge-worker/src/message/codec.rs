@@ -16,7 +16,7 @@ use super::{
     WhichRelease, shards,
 };
 use crate::form::Form;
-use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS, InControlPlane};
 use crate::wire::frame::{FrameReader, FrameWriter};
 use fields::{
     ambient, keys, optional_text, optional_texts, read_ambient, read_keys, read_optional_text,
@@ -282,15 +282,18 @@ fn write_to_writer(w: &mut FrameWriter, message: &ToWriter) {
             });
         }
         ToWriter::Snapshot(request) => {
-            let rows = request.rows.as_ref().filter(|_| HAS_CONTROL_PLANE);
+            let rows = request.rows.get();
             ambient(w.byte(if rows.is_some() { ROWS } else { 3 }), &request.ambient);
             keys(w, &request.keys);
             if let Some(rows) = rows {
                 rows.write(w);
             }
         }
-        ToWriter::Table(_) if !HAS_CONTROL_PLANE => {}
-        ToWriter::Table(of_table) => of_table.write(w.byte(TABLE)),
+        ToWriter::Table(of_table) => {
+            if let Some(of_table) = of_table.get() {
+                of_table.write(w.byte(TABLE));
+            }
+        }
         ToWriter::Written => {
             w.byte(10);
         }
@@ -343,11 +346,11 @@ fn read_to_writer(which: u8, r: &mut FrameReader<'_>) -> Option<ToWriter> {
             seen: None,
             rows: match which {
                 ROWS if !HAS_CONTROL_PLANE => return None,
-                ROWS => Some(SnapshotRows::read(r)?),
-                _ => None,
+                ROWS => InControlPlane::new(Box::new(SnapshotRows::read(r)?)),
+                _ => InControlPlane::default(),
             },
         }),
-        TABLE if HAS_CONTROL_PLANE => ToWriter::Table(OfTable::read(r)?),
+        TABLE if HAS_CONTROL_PLANE => ToWriter::Table(InControlPlane::new(Box::new(OfTable::read(r)?))),
         PROFILE if HAS_CONTROL_PLANE => ToWriter::Profile(OfProfile {
             ambient: read_ambient(r)?,
             audience: r.text()?.to_owned(),
@@ -457,7 +460,13 @@ mod tests {
     }
 
     fn of_table(act: TableAct) -> ToWriter {
-        ToWriter::Table(OfTable { now_ms: 1, audience: "7".into(), number: 2, table: "products".into(), act })
+        ToWriter::Table(InControlPlane::new(Box::new(OfTable {
+            now_ms: 1,
+            audience: "7".into(),
+            number: 2,
+            table: "products".into(),
+            act,
+        })))
     }
 
     fn messages() -> Vec<Message> {
@@ -506,7 +515,7 @@ mod tests {
                 keys: vec![key.clone()],
                 journal: false,
                 seen: None,
-                rows: None,
+                rows: InControlPlane::default(),
             }),
             ToWriter::Profile(OfProfile {
                 ambient,
@@ -521,11 +530,11 @@ mod tests {
                 keys: vec![key.clone()],
                 journal: false,
                 seen: None,
-                rows: Some(SnapshotRows {
+                rows: InControlPlane::new(Box::new(SnapshotRows {
                     number: 3,
                     named: vec!["home".into()],
                     event: Some(("web".into(), "pages".into(), b"{}".to_vec())),
-                }),
+                })),
             }),
             of_table(TableAct::Import { body: vec![1], load: None }),
             of_table(TableAct::Import {
@@ -660,7 +669,7 @@ mod tests {
                 keys: Vec::new(),
                 journal,
                 seen: None,
-                rows: None,
+                rows: InControlPlane::default(),
             }))
         };
         let read = |bytes: &[u8]| Message::decode(bytes).unwrap().message;

@@ -23,6 +23,7 @@ pub(crate) use snapshot::{Snapshot, SnapshotRow};
 pub(crate) use tables::{Load, OfTable, SnapshotRows, TableAct};
 
 use crate::form::Form;
+use crate::plane::InControlPlane;
 
 /// A request of a front.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +41,7 @@ pub(crate) enum ToWriter {
     Upkeep(Upkeep),
     Snapshot(SnapshotRequest),
     /// Reads or changes rows of a table.
-    Table(OfTable),
+    Table(InControlPlane<Box<OfTable>>),
     /// Asks for the newest bundle of each audience that wrote profiles in this shard.
     Written,
     /// Asks whether the shard reads and writes.
@@ -312,8 +313,8 @@ pub(crate) struct SnapshotRequest {
     pub(crate) journal: bool,
     /// The profile that the caller has seen, as its token names it. Only sent where there are several shards.
     pub(crate) seen: Option<[u8; 16]>,
-    /// The rows of tables that it is to carry; None: none. Only the control plane asks for them, and answers.
-    pub(crate) rows: Option<SnapshotRows>,
+    /// The rows of tables that it is to carry; empty: none. Only the control plane asks for them, and answers.
+    pub(crate) rows: InControlPlane<Box<SnapshotRows>>,
 }
 
 /// The hash in a pointer or release of an audience that was taken out: it runs nothing.

@@ -20,6 +20,7 @@ use crate::edge::Edge;
 use crate::lookup;
 use crate::message::{Ambient, Events, Identity, Import, KeyOf, Mode, Snapshot, SnapshotRequest, ToWriter};
 use crate::outcome::Folded;
+use crate::plane::InControlPlane;
 use crate::store::memory::MemoryStore;
 use crate::store::{Basis, Found, Read, Store};
 use crate::wire::json::Json;
@@ -332,7 +333,7 @@ impl<'s> Stage<'s> {
             keys,
             journal: false,
             seen: None,
-            rows: None,
+            rows: InControlPlane::default(),
         }))?;
         Snapshot::decode(&response.body).map(|snapshot| snapshot.profile).ok_or("a lookup is refused")
     }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::limits::{DAY_MS, JOURNAL_MS, JOURNAL_OF_PROFILE_MAX, JOURNAL_ROWS_MAX};
 use crate::message::{KeyOf, WhichRelease};
+use crate::plane::InControlPlane;
 
 /// Profiles, keys and bundles of one writer.
 ///
@@ -156,12 +157,18 @@ impl Store for MemoryStore {
             Read::Shard(read) => Found::Shard(Box::new(self.read_shard(read))),
             Read::Unanswered(now_ms) => Found::Unanswered(self.unanswered(*now_ms)),
             Read::Control(read) => Found::Control(Box::new(self.read_control(read))),
-            Read::Rows(names) => Found::Rows(self.tables.find(names)),
-            Read::WithRows(both) => {
-                let (read, names) = &**both;
-                Found::WithRows(Box::new((self.read(read)?, self.tables.find(names))))
+            Read::Rows(names) => Found::Rows(InControlPlane::new(self.tables.find(names.get()))),
+            Read::WithRows(both) => Found::WithRows(match both.get() {
+                Some(both) => {
+                    let (read, names) = &**both;
+                    InControlPlane::new(Box::new((self.read(read)?, self.tables.find(Some(names)))))
+                }
+                None => InControlPlane::default(),
+            }),
+            Read::Table(of) => {
+                let state = of.get().map(|(audience, table)| self.tables.state(audience, table));
+                Found::Table(InControlPlane::new(state.unwrap_or_default()))
             }
-            Read::Table { audience, table } => Found::Table(self.tables.state(audience, table)),
             Read::Activations(read) => Found::Activations(Box::new(self.journeys.activations(read))),
         })
     }
@@ -267,7 +274,7 @@ impl MemoryStore {
         self.journeys.write(write);
         self.write_shard(&write.shard);
         self.write_control(write);
-        if let Some(table) = &write.table {
+        if let Some(table) = write.table.get() {
             self.tables.write(table);
         }
         Ok(())
@@ -284,7 +291,7 @@ impl MemoryStore {
         held == basis.keys
             && self.shard_holds(&basis.shard)
             && self.control_holds(&basis.control)
-            && self.tables.holds(&basis.table)
+            && self.tables.holds(basis.table.get())
             && basis.running.as_ref().is_none_or(|(audience, known)| number(audience) == *known)
     }
 

@@ -22,7 +22,7 @@ use shards::{ShardBasis, ShardFound, ShardRead, ShardWrite};
 use tables::{FoundRow, RowName, TableBasis, TableState, TableWrite};
 
 use crate::message::{Delivery, KeyOf, WhichRelease};
-use crate::plane::HAS_CONTROL_PLANE;
+use crate::plane::{HAS_CONTROL_PLANE, InControlPlane};
 use crate::wire::frame::FrameReader;
 use usher_engine::gather::Gather;
 
@@ -82,16 +82,11 @@ pub enum Read {
     /// The state of the control API for an audience.
     Control(ControlRead),
     /// Rows of tables.
-    Rows(Vec<RowName>),
+    Rows(InControlPlane<Vec<RowName>>),
     /// The same beside what another read finds.
-    WithRows(Box<(Read, Vec<RowName>)>),
-    /// The generations of a table.
-    Table {
-        /// The audience's id.
-        audience: String,
-        /// The table's name.
-        table: String,
-    },
+    WithRows(InControlPlane<Box<(Read, Vec<RowName>)>>),
+    /// The generations of a table: its audience and its name.
+    Table(InControlPlane<(String, String)>),
     /// Stored activations.
     Activations(ActivationsRead),
 }
@@ -133,11 +128,11 @@ pub enum Found {
     /// The state of the control API for an audience.
     Control(Box<FoundControl>),
     /// Those of the rows that there are.
-    Rows(Vec<FoundRow>),
+    Rows(InControlPlane<Vec<FoundRow>>),
     /// The result of the other read, and those rows.
-    WithRows(Box<(Found, Vec<FoundRow>)>),
+    WithRows(InControlPlane<Box<(Found, Vec<FoundRow>)>>),
     /// The generations of a table.
-    Table(TableState),
+    Table(InControlPlane<TableState>),
     /// Stored activations.
     Activations(Box<FoundActivations>),
 }
@@ -239,7 +234,7 @@ pub struct Write {
     /// A change of the control API's state.
     pub control: Option<Box<ControlWrite>>,
     /// Rows of a table.
-    pub table: Option<Box<TableWrite>>,
+    pub table: InControlPlane<Box<TableWrite>>,
     /// Changes of the delivery of activations.
     pub activations: Option<Box<ActivationsWrite>>,
 }
@@ -250,7 +245,7 @@ pub struct Upkeep {
     /// Profiles to remove.
     pub erased: Vec<Erased>,
     /// Rows of tables that go with them.
-    pub rows: Vec<RowName>,
+    pub rows: InControlPlane<Vec<RowName>>,
     /// Keys that are refused from now on.
     pub suppressed: Vec<Suppression>,
     /// Names of keys whose imports are taken again.
@@ -436,7 +431,9 @@ impl Write {
         self.waits.append(&mut other.waits);
         self.sends.append(&mut other.sends);
         self.control = self.control.take().or(other.control);
-        self.table = self.table.take().or(other.table);
+        if let Some(table) = other.table.take() {
+            self.table = InControlPlane::new(table);
+        }
         self.activations = self.activations.take().or(other.activations);
     }
 
@@ -447,7 +444,7 @@ impl Write {
 
     /// True if it erases profiles or rows, of which nothing may be left in a file. Those that upkeep deletes may.
     pub fn erases(&self) -> bool {
-        let erases = |upkeep: &Upkeep| !(upkeep.erased.is_empty() && upkeep.rows.is_empty());
+        let erases = |upkeep: &Upkeep| !upkeep.erased.is_empty() || upkeep.rows.get().is_some();
         self.upkeep.as_ref().is_some_and(|upkeep| erases(upkeep) && upkeep.turn.is_none())
     }
 
@@ -474,7 +471,7 @@ pub struct Basis {
     /// The state of the control API that was read.
     pub control: Option<ControlBasis>,
     /// The generations of a table that were read.
-    pub table: Option<TableBasis>,
+    pub table: InControlPlane<TableBasis>,
 }
 
 impl Basis {
@@ -506,13 +503,17 @@ impl Basis {
                 Basis { running, control: Some(control), ..Basis::default() }
             }
             // Rows are as they were when they were read: an answer may be older than a row that came since.
-            (Read::WithRows(read), Found::WithRows(found)) if HAS_CONTROL_PLANE => {
-                Basis::of(&read.0, &found.0)
-            }
-            (Read::Table { audience, table }, Found::Table(state)) if HAS_CONTROL_PLANE => {
-                let (audience, table, state) = (audience.clone(), table.clone(), state.clone());
-                Basis { table: Some(TableBasis { audience, table, state }), ..Basis::default() }
-            }
+            (Read::WithRows(read), Found::WithRows(found)) => match (read.get(), found.get()) {
+                (Some(read), Some(found)) => Basis::of(&read.0, &found.0),
+                _ => Basis::default(),
+            },
+            (Read::Table(of), Found::Table(state)) => match (of.get().cloned(), state.get().cloned()) {
+                (Some((audience, table)), Some(state)) => {
+                    let table = InControlPlane::new(TableBasis { audience, table, state });
+                    Basis { table, ..Basis::default() }
+                }
+                _ => Basis::default(),
+            },
             _ => Basis::default(),
         }
     }

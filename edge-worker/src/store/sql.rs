@@ -189,14 +189,14 @@ pub fn reads(read: &Read) -> Vec<Statement> {
         Read::Shard(_) | Read::Unanswered(_) if !HAS_SHARDS => Vec::new(),
         Read::Shard(read) => shards::reads(read),
         Read::Unanswered(now_ms) => vec![shards::unanswered(*now_ms)],
-        Read::Rows(_) | Read::WithRows(_) | Read::Table { .. } if !HAS_CONTROL_PLANE => Vec::new(),
-        Read::Rows(names) => vec![tables::rows(names)],
-        Read::WithRows(read) => {
-            let mut statements = reads(&read.0);
-            statements.push(tables::rows(&read.1));
+        Read::Rows(names) => names.get().map(|names| tables::rows(names)).into_iter().gather(),
+        Read::WithRows(both) => {
+            let Some(both) = both.get() else { return Vec::new() };
+            let mut statements = reads(&both.0);
+            statements.push(tables::rows(&both.1));
             statements
         }
-        Read::Table { audience, table } => vec![tables::state(audience, table)],
+        Read::Table(of) => of.get().map(tables::state).into_iter().gather(),
     }
 }
 
@@ -266,7 +266,7 @@ pub fn trace(write: &Write) -> Option<Statement> {
     if HAS_CONTROL_PLANE && let Some(upkeep) = &write.upkeep {
         return trace_of_upkeep(upkeep);
     }
-    if HAS_CONTROL_PLANE && let Some(table) = &write.table {
+    if let Some(table) = write.table.get() {
         return tables::trace(table);
     }
     write.retired.first().map(|retired| absent(&retired.audience, &retired.id))
@@ -292,7 +292,7 @@ pub fn checks(basis: &Basis) -> Vec<Statement> {
     });
     let shard = if DECIDES { shards::checks(&basis.shard) } else { Vec::new() };
     let control = basis.control.as_ref().filter(|_| HAS_CONTROL_PLANE).map(control::check);
-    let table = basis.table.as_ref().filter(|_| HAS_CONTROL_PLANE).map(tables::check);
+    let table = basis.table.get().map(tables::check);
     keys.chain(running).chain(shard).chain(control).chain(table).gather()
 }
 
@@ -392,7 +392,7 @@ pub fn writes(write: &Write) -> Vec<Statement> {
         if let Some(control) = &write.control {
             control::writes(control, &mut push);
         }
-        if let Some(table) = &write.table {
+        if let Some(table) = write.table.get() {
             tables::writes(table, &mut push);
         }
         if let Some(write) = &write.activations {

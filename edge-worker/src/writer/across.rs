@@ -288,11 +288,14 @@ impl Known {
                         known.refusing.push((key, word));
                     }
                 }
-                Message::Writer(ToWriter::Table(OfTable { audience, act: TableAct::Find(find), .. })) => {
-                    known.learn_rows(&audience, find, body);
-                }
                 Message::Writer(ToWriter::Table(of_table)) => {
-                    known.of_tables.push((question.shard, of_table, response.clone()));
+                    match of_table.into_inner().map(|of_table| *of_table) {
+                        Some(OfTable { audience, act: TableAct::Find(find), .. }) => {
+                            known.learn_rows(&audience, find, body);
+                        }
+                        Some(of_table) => known.of_tables.push((question.shard, of_table, response.clone())),
+                        None => {}
+                    }
                 }
                 _ => known.handed.push((asked, response.clone())),
             }

@@ -32,7 +32,7 @@ use crate::limits::FOLDS_MAX;
 use crate::log::Line;
 use crate::message::{Events, Mode, Receipt};
 use crate::outcome::{Folded, Outcome, forget};
-use crate::plane::{DECIDES, FOLDS_ALL, HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::{DECIDES, FOLDS_ALL, HAS_SHARDS};
 use crate::store::shards::ShardFound;
 use crate::store::{ErasedKey, FoundProfile, Read, Write};
 use crate::wire::{Response, read};
@@ -113,7 +113,7 @@ pub(super) fn open(
         new_profiles_max,
         parts,
         result,
-        rows: KnownRows::default(),
+        rows: KnownRows::none(),
     };
     Ok((read, batch))
 }
@@ -183,7 +183,11 @@ pub(super) fn fold(
             Err(Stop::Elsewhere(folded)) => return folded,
             Err(Stop::Rows(unread)) => {
                 let Batch { rows, across, message, .. } = batch;
-                return rows.read(across.as_ref(), (message.ambient.now_ms, running.number), unread);
+                let of = (message.ambient.now_ms, running.number);
+                return match (rows.get_mut(), unread.into_inner()) {
+                    (Some(rows), Some(unread)) => rows.read(across.as_ref(), of, unread),
+                    _ => Folded::ControlPlane,
+                };
             }
             Err(Stop::NeedsNewerBundle(number)) => {
                 return Folded::NeedsNewerBundle { audience: id.clone(), number };
@@ -272,7 +276,9 @@ fn fold_audience<'p>(
                 return Err(Stop::Elsewhere(Folded::Ask(asked)));
             }
         }
-        if HAS_CONTROL_PLANE && batch.rows.may_read(batch.across.as_ref(), &pass.unread) {
+        if let (Some(rows), Some(unread)) = (batch.rows.get(), pass.unread.get())
+            && rows.may_read(batch.across.as_ref(), unread)
+        {
             return Err(Stop::Rows(pass.unread));
         }
         let Err(too_large) = set.commit(running, edge.form(), message.ambient.now_ms, &mut write) else {

@@ -33,7 +33,7 @@ use crate::form::Form;
 use crate::limits::SHARD_BYTES_WARNED;
 use crate::message::{Activations, KeyOf, OfProfile, Part, Probe, Route, SnapshotRequest, ToWriter, Upkeep};
 use crate::outcome::{Answered, Folded, Outcome};
-use crate::plane::{DECIDES, FOLDS_ALL, HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::{DECIDES, FOLDS_ALL, HAS_CONTROL_PLANE, HAS_SHARDS, InControlPlane};
 use crate::rates::Meter;
 use crate::store::shards::ShardRead;
 use crate::store::{DueBefore, Found, FoundSize, Read, Write};
@@ -57,8 +57,8 @@ pub(crate) enum Work {
     Profile(OfProfile, Option<Box<Across>>),
     Upkeep(Upkeep, DueBefore, Option<Box<Across>>),
     /// With the newest form that its sender reads.
-    Snapshot(SnapshotRequest, Form, Option<Box<Across>>, KnownRows),
-    Table(Box<tables::Work>),
+    Snapshot(SnapshotRequest, Form, Option<Box<Across>>, InControlPlane<KnownRows>),
+    Table(InControlPlane<Box<tables::Work>>),
     /// From another shard.
     Peer(Box<peers::Peer>),
     Written,
@@ -79,8 +79,8 @@ impl Work {
     /// The rows of tables that its answer reads.
     fn rows(&mut self) -> Option<&mut KnownRows> {
         match self {
-            Work::Events(batch) => Some(&mut batch.rows),
-            Work::Snapshot(.., rows) => Some(rows),
+            Work::Events(batch) => batch.rows.get_mut(),
+            Work::Snapshot(.., rows) => rows.get_mut(),
             _ => None,
         }
     }
@@ -159,12 +159,15 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, context: Context<'_>) -> Resu
                 None if request.journal => Read::Journals(keys),
                 None => Read::Profiles(keys),
             };
-            let work = Work::Snapshot(request, reads, across.map(Box::new), KnownRows::default());
+            let work = Work::Snapshot(request, reads, across.map(Box::new), KnownRows::none());
             Ok(Opened { read: Some(read), work })
         }
         ToWriter::Table(message) => {
-            let (read, work) = tables::open(message, across);
-            Ok(Opened { read, work: Work::Table(Box::new(work)) })
+            let Some(message) = message.into_inner() else {
+                return Err(Response::refused(Refusal::INTERNAL));
+            };
+            let (read, work) = tables::open(*message, across);
+            Ok(Opened { read, work: Work::Table(InControlPlane::new(Box::new(work))) })
         }
         ToWriter::Written => Ok(Opened { read: Some(Read::Written), work: Work::Written }),
         ToWriter::Probe(probe) => Ok(Opened { read: Some(Read::Probe), work: Work::Probe(probe) }),
@@ -203,10 +206,14 @@ pub(crate) fn charge(meter: &mut Meter, work: &Work, folded: &Folded) {
 
 /// Decides a message, or a part of it, given the result of its read; `read` becomes that of the next part.
 pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut found: Found) -> Folded {
-    if HAS_CONTROL_PLANE && let Found::WithRows(both) = found {
+    if let Found::WithRows(both) = &mut found
+        && let Some(both) = both.take()
+    {
         let (profiles, rows) = *both;
         found = profiles;
-        if let Some(Read::WithRows(asked)) = read.take() {
+        if let Some(Read::WithRows(asked)) = read.take()
+            && let Some(asked) = asked.into_inner()
+        {
             let (before, names) = *asked;
             *read = Some(before);
             if let Some(known) = work.rows() {
@@ -263,7 +270,7 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         (Work::Snapshot(request, reads, _, rows), Found::Journals(profiles, journal)) => {
             snapshot::fold(edge, request, *reads, profiles, journal, (rows, None))
         }
-        (Work::Table(work), found) if HAS_CONTROL_PLANE => tables::fold(edge, work, found),
+        (Work::Table(work), found) if let Some(work) = work.get() => tables::fold(edge, work, found),
         (Work::Snapshot(request, reads, Some(across), rows), Found::Shard(found)) if HAS_SHARDS => {
             if DECIDES {
                 snapshot::fold_across(edge, request, *reads, across, found, rows)
@@ -277,13 +284,12 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         (Work::Probe(probe), Found::Probe(bytes)) => fold_probe(edge, probe, *bytes),
         _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
     };
-    if HAS_CONTROL_PLANE
-        && let (Folded::Part(_), Some(rows)) = (&folded, work.rows())
+    if let (Folded::Part(_), Some(rows)) = (&folded, work.rows())
         && let Some(wanted) = rows.take_wanted()
     {
         // The same once more, so that profiles and rows are of one moment.
         let before = read.take().unwrap_or(Read::Profiles(Vec::new()));
-        *read = Some(Read::WithRows(Box::new((before, wanted))));
+        *read = Some(Read::WithRows(InControlPlane::new(Box::new((before, wanted)))));
         return folded;
     }
     if FOLDS_ALL && let (Folded::Part(_), Some(parts)) = (&folded, work.parts()) {

@@ -18,7 +18,7 @@ use crate::limits::{ENTOMB_AGAIN_MS, UPKEEP_MORE_MS};
 use crate::log::Line;
 use crate::message::{Act, KeyOf, OfProfile, Snapshot};
 use crate::outcome::{Folded, NEXT, Outcome, entomb};
-use crate::plane::DECIDES;
+use crate::plane::{DECIDES, InControlPlane};
 use crate::store::shards::ShardRead;
 use crate::store::{
     Erased, ErasedKey, Found, FoundProfile, HeldKey, JournalRow, Read, Suppression, Upkeep, Write,
@@ -112,7 +112,7 @@ fn erase(edge: &Edge, message: &OfProfile, found: &FoundProfile, held: &[HeldKey
     let upkeep = Upkeep {
         erased: vec![erased],
         suppressed: suppressions(names.iter().cloned(), at_ms),
-        rows: tables::rows_of(edge, &keys),
+        rows: InControlPlane::new(tables::rows_of(edge, &keys)),
         ..Upkeep::default()
     };
     let write = Write { upkeep: Some(Box::new(upkeep)), ..Write::default() };

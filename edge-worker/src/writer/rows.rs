@@ -11,6 +11,7 @@ use super::across::Across;
 use crate::limits::ROW_READS_MAX;
 use crate::message::{OfTable, Part, SnapshotRow, TableAct, ToWriter};
 use crate::outcome::{Folded, Questions};
+use crate::plane::InControlPlane;
 use crate::shard;
 use crate::store::tables::{self, RowName};
 use crate::wire::read;
@@ -25,6 +26,11 @@ pub(crate) struct KnownRows {
 }
 
 impl KnownRows {
+    /// None yet.
+    pub(super) fn none() -> InControlPlane<KnownRows> {
+        InControlPlane::new(KnownRows::default())
+    }
+
     /// The rows of this shard to read next, once.
     pub(super) fn take_wanted(&mut self) -> Option<Vec<RowName>> {
         Some(core::mem::take(&mut self.wanted)).filter(|wanted| !wanted.is_empty())
@@ -124,7 +130,8 @@ impl KnownRows {
                 let audience = names.first()?.audience.clone();
                 let find = names.into_iter().map(|name| (name.table, name.key)).gather();
                 let (table, act) = (String::new(), TableAct::Find(find));
-                let message = ToWriter::Table(OfTable { now_ms, audience, number, table, act });
+                let message = OfTable { now_ms, audience, number, table, act };
+                let message = ToWriter::Table(InControlPlane::new(Box::new(message)));
                 Some(across.hand_on(shard, message, Part::default()))
             });
             return Folded::Ask(Questions { questions: questions.gather(), wait: false });

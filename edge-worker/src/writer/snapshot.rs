@@ -18,7 +18,7 @@ use crate::form::Form;
 use crate::limits::HOPS_MAX;
 use crate::message::{Message, Part, Snapshot, SnapshotRequest, SnapshotRow, SnapshotRows, ToWriter};
 use crate::outcome::{Folded, Outcome, SNAPSHOT_NAME};
-use crate::plane::HAS_CONTROL_PLANE;
+use crate::plane::InControlPlane;
 use crate::store::shards::ShardFound;
 use crate::store::tables::RowName;
 use crate::store::{FoundProfile, JournalRow, Write};
@@ -33,7 +33,7 @@ pub(super) fn fold(
     reads: Form,
     found: &[FoundProfile],
     journal: &[JournalRow],
-    (rows, across): (&mut KnownRows, Option<&Across>),
+    (rows, across): (&mut InControlPlane<KnownRows>, Option<&Across>),
 ) -> Folded {
     let mut profile = None;
     let mut own: Vec<(i64, &str)> = Vec::new();
@@ -82,10 +82,10 @@ fn carried(
     edge: &Edge,
     request: &SnapshotRequest,
     profile: Option<Profile>,
-    rows: &mut KnownRows,
+    rows: &mut InControlPlane<KnownRows>,
     across: Option<&Across>,
 ) -> Result<Vec<u8>, Folded> {
-    let Some(asked) = request.rows.as_ref().filter(|_| HAS_CONTROL_PLANE) else { return Ok(Vec::new()) };
+    let (Some(asked), Some(rows)) = (request.rows.get(), rows.get_mut()) else { return Ok(Vec::new()) };
     let Some(audience) = request.keys.first().map(|key| key.audience.as_str()) else {
         return Ok(Vec::new());
     };
@@ -142,7 +142,7 @@ pub(super) fn fold_known(edge: &Edge, request: &SnapshotRequest, reads: Form, fo
             reads,
             core::slice::from_ref(own),
             &found.journal,
-            (&mut KnownRows::default(), None),
+            (&mut KnownRows::none(), None),
         ),
         _ => Folded::ControlPlane,
     }
@@ -155,7 +155,7 @@ pub(super) fn fold_across(
     reads: Form,
     across: &Across,
     found: &ShardFound,
-    rows: &mut KnownRows,
+    rows: &mut InControlPlane<KnownRows>,
 ) -> Folded {
     let Some(audience) = request.keys.first().map(|key| key.audience.as_str()) else {
         return fold(edge, request, reads, &[], &[], (rows, Some(across)));
@@ -251,9 +251,9 @@ mod tests {
             keys: vec![key("nobody"), key("first"), key("second")],
             journal: false,
             seen: None,
-            rows: None,
+            rows: InControlPlane::default(),
         };
-        let rows = &mut KnownRows::default();
+        let rows = &mut KnownRows::none();
         let Folded::Done(outcome) = fold(&Edge::new(None, false), &message, reads, found, &[], (rows, None))
         else {
             panic!("it needs no other bundle")

@@ -10,7 +10,7 @@ use crate::error::Refusal;
 use crate::limits::{IMPORT_IGNORED_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX};
 use crate::message::{KeyOf, Load, OfTable, Part, TableAct, ToWriter};
 use crate::outcome::{Folded, Outcome, Questions};
-use crate::plane::DECIDES;
+use crate::plane::{DECIDES, InControlPlane};
 use crate::shard;
 use crate::store::tables::{FoundRow, RowName, TableRow, TableState, TableWrite};
 use crate::store::{Found, Read, Upkeep, Write};
@@ -34,10 +34,13 @@ pub(super) fn open(message: OfTable, across: Option<Across>) -> (Option<Read>, W
         key: key.to_owned(),
     };
     let read = match act {
-        TableAct::Read { key, .. } => Some(Read::Rows(vec![name(table, key)])),
-        TableAct::Find(rows) => Some(Read::Rows(rows.iter().map(|(table, key)| name(table, key)).collect())),
+        TableAct::Read { key, .. } => Some(Read::Rows(InControlPlane::new(vec![name(table, key)]))),
+        TableAct::Find(rows) => {
+            let names = rows.iter().map(|(table, key)| name(table, key)).collect();
+            Some(Read::Rows(InControlPlane::new(names)))
+        }
         TableAct::Import { .. } | TableAct::Switch(_) => {
-            Some(Read::Table { audience: audience.clone(), table: table.clone() })
+            Some(Read::Table(InControlPlane::new((audience.clone(), table.clone()))))
         }
         TableAct::Delete(_) => None,
     };
@@ -46,39 +49,36 @@ pub(super) fn open(message: OfTable, across: Option<Across>) -> (Option<Read>, W
 
 pub(super) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
     let Work { message, across } = work;
-    match (&message.act, found) {
-        (TableAct::Find(rows), Found::Rows(found)) => find(rows.len(), found),
-        (TableAct::Read { key, sensitive }, Found::Rows(found)) => {
+    let (rows, state) = match found {
+        Found::Rows(rows) => (rows.get(), None),
+        Found::Table(state) => (None, state.get()),
+        _ => (None, None),
+    };
+    match (&message.act, rows, state) {
+        (TableAct::Find(rows), Some(found), _) => find(rows.len(), found),
+        (TableAct::Read { key, sensitive }, Some(found), _) => {
             with_table(edge, message, |_, table| show(table, key, *sensitive, found))
         }
-        (TableAct::Delete(key), _) => {
+        (TableAct::Delete(key), ..) => {
             let row = RowName {
                 audience: message.audience.clone(),
                 table: message.table.clone(),
                 key: key.clone(),
             };
-            let upkeep = Some(Box::new(Upkeep { rows: vec![row], ..Upkeep::default() }));
+            let upkeep = Some(Box::new(Upkeep { rows: InControlPlane::new(vec![row]), ..Upkeep::default() }));
             let mut body = Json::new();
             body.object(|o| o.field("deleted").boolean(true));
             let write = Write { upkeep, ..Write::default() };
             Outcome { write, response: Response::json(200, body), log: Vec::new() }.done()
         }
-        (TableAct::Switch(load), Found::Table(state)) => {
+        (TableAct::Switch(load), _, Some(state)) => {
             let state = switched(state, load);
             let write = TableWrite { state, ..write_to(message, 0) };
             stored(write, Response::json(200, Json::new()))
         }
-        (TableAct::Import { body, load }, Found::Table(state)) => {
-            with_table(edge, message, |running, table| {
-                import(
-                    message,
-                    across.as_ref().filter(|_| DECIDES),
-                    running,
-                    table,
-                    (body, load.as_ref(), state),
-                )
-            })
-        }
+        (TableAct::Import { body, load }, _, Some(state)) => with_table(edge, message, |running, table| {
+            import(message, across.as_ref().filter(|_| DECIDES), running, table, (body, load.as_ref(), state))
+        }),
         _ => Outcome::of(Response::problem(Refusal::INTERNAL, None)),
     }
 }
@@ -139,7 +139,7 @@ fn write_to(message: &OfTable, into: u64) -> TableWrite {
 
 fn stored(write: TableWrite, response: Response) -> Folded {
     let is_empty = write.rows.is_empty() && write.state.is_none();
-    let table = (!is_empty).then(|| Box::new(write));
+    let table = if is_empty { InControlPlane::default() } else { InControlPlane::new(Box::new(write)) };
     Outcome { write: Write { table, ..Write::default() }, response, log: Vec::new() }.done()
 }
 
@@ -370,7 +370,7 @@ fn ask(message: &OfTable, across: &Across, acts: Vec<(u32, TableAct)>) -> Option
                 let part = Part { hops: 1, ..Part::default() };
                 questions.push(across.hand_on(
                     shard,
-                    ToWriter::Table(OfTable { act, ..message.clone() }),
+                    ToWriter::Table(InControlPlane::new(Box::new(OfTable { act, ..message.clone() }))),
                     part,
                 ));
             }

@@ -23,7 +23,7 @@ use crate::terminal::{clean, note, print, progress};
 use bar::Counted;
 use columns::{Columns, not_of};
 use csv_file::{Csv, Unfit};
-use destination::Destination;
+use destination::{Destination, Mode};
 use lacking::Lacking;
 use progress_file::{ProgressFile, Reached};
 use rows::{Chunk, Row, Rows, Source};
@@ -99,22 +99,17 @@ enum Format {
     Csv,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Mode {
-    /// A record replaces the older one whole, or the file the table
-    Replace,
-    /// Columns that a record lacks keep what an earlier one said
-    Patch,
-    /// A row replaces the one with its key
-    Upsert,
-}
-
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let name = args.file.display().to_string();
     let edge = args.edge.find(Role::Server)?;
     let client = edge.client()?;
     let audience = edge.named_audience()?;
-    let to = Destination::of(args, audience)?;
+    let to = Destination::of(
+        args.table.as_deref(),
+        args.mode,
+        args.from_line > 1 || args.state.is_some(),
+        audience,
+    )?;
     let state = args.state.as_deref().map(|path| ProgressFile::open(path, &name)).transpose()?;
     let (input, bar) = Counted::open(lines::open(&args.file)?, &args.file);
     let columns = Columns::ask(&client, &to.path)?;

@@ -19,19 +19,21 @@ impl TableRows {
         self.states.get(&(audience.to_owned(), table.to_owned())).cloned().unwrap_or_default()
     }
 
-    pub(super) fn find(&self, names: &[RowName]) -> Vec<FoundRow> {
-        let found = names.iter().enumerate().filter_map(|(index, RowName { audience, table, key })| {
-            let generation = self.state(audience, table).generation;
-            let of = ((audience.clone(), table.clone()), generation, key.clone());
-            let (row, at_ms) = self.rows.get(&of).filter(|(row, _)| !row.columns.is_empty())?;
-            let (version, columns) = (row.version.clone(), row.columns.clone());
-            Some(FoundRow { index, version, at_ms: *at_ms, columns })
-        });
+    pub(super) fn find(&self, names: Option<&Vec<RowName>>) -> Vec<FoundRow> {
+        let found = names.into_iter().flatten().enumerate().filter_map(
+            |(index, RowName { audience, table, key })| {
+                let generation = self.state(audience, table).generation;
+                let of = ((audience.clone(), table.clone()), generation, key.clone());
+                let (row, at_ms) = self.rows.get(&of).filter(|(row, _)| !row.columns.is_empty())?;
+                let (version, columns) = (row.version.clone(), row.columns.clone());
+                Some(FoundRow { index, version, at_ms: *at_ms, columns })
+            },
+        );
         found.collect()
     }
 
-    pub(super) fn holds(&self, basis: &Option<TableBasis>) -> bool {
-        basis.as_ref().is_none_or(|basis| self.state(&basis.audience, &basis.table) == basis.state)
+    pub(super) fn holds(&self, basis: Option<&TableBasis>) -> bool {
+        basis.is_none_or(|basis| self.state(&basis.audience, &basis.table) == basis.state)
     }
 
     pub(super) fn write(&mut self, write: &TableWrite) {
@@ -50,7 +52,8 @@ impl TableRows {
         self.drop_replaced();
     }
 
-    pub(super) fn erase(&mut self, names: &[RowName]) {
+    pub(super) fn erase(&mut self, names: Option<&Vec<RowName>>) {
+        let Some(names) = names else { return };
         let is_of = |of: &OfTable, key: &String, name: &RowName| {
             (&of.0, &of.1, key) == (&name.audience, &name.table, &name.key)
         };

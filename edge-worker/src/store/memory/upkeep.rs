@@ -19,7 +19,7 @@ impl MemoryStore {
             self.retired.retain(|retired| !is_of(&retired.audience, retired.id));
             self.journeys.erase(&erased.audience, erased.id, &erased.absorbed);
         }
-        self.tables.erase(&upkeep.rows);
+        self.tables.erase(upkeep.rows.get());
         for new in &upkeep.suppressed {
             let before = self.suppressed.get(&new.name).map_or(new.at_ms, |known| known.at_ms);
             let suppressed = Suppressed { at_ms: new.at_ms.max(before), imports: true, copies: true };

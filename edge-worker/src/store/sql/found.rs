@@ -6,7 +6,7 @@ use super::rows::{
     is_without_id, odd, parts_of,
 };
 use super::{activations, control, shards, tables};
-use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS, InControlPlane};
 use crate::store::{Found, HeldKey, Pointer, Read, StoreFailure};
 use usher_engine::gather::Gather;
 
@@ -16,15 +16,19 @@ use usher_engine::gather::Gather;
 ///
 /// If a row does not have the columns of its statement.
 pub fn found(read: &Read, mut rows: Vec<Rows>) -> Result<Found, StoreFailure> {
-    if HAS_CONTROL_PLANE && let Read::WithRows(read) = read {
+    if let Read::WithRows(both) = read
+        && let Some(both) = both.get()
+    {
         let of_tables = tables::found(rows.pop().ok_or_else(odd)?)?;
-        return Ok(Found::WithRows(Box::new((found(&read.0, rows)?, of_tables))));
+        let both = Box::new((found(&both.0, rows)?, of_tables));
+        return Ok(Found::WithRows(InControlPlane::new(both)));
     }
     if HAS_CONTROL_PLANE && let Read::Rows(_) = read {
-        return Ok(Found::Rows(tables::found(rows.pop().ok_or_else(odd)?)?));
+        let of_tables = tables::found(rows.pop().ok_or_else(odd)?)?;
+        return Ok(Found::Rows(InControlPlane::new(of_tables)));
     }
-    if HAS_CONTROL_PLANE && let Read::Table { .. } = read {
-        return Ok(Found::Table(tables::found_state(rows)?));
+    if HAS_CONTROL_PLANE && let Read::Table(_) = read {
+        return Ok(Found::Table(InControlPlane::new(tables::found_state(rows)?)));
     }
     if HAS_CONTROL_PLANE && let Read::Release { .. } = read {
         return found_release(rows);
@@ -78,7 +82,7 @@ pub fn found(read: &Read, mut rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         | Read::Control(_)
         | Read::Rows(_)
         | Read::WithRows(_)
-        | Read::Table { .. }
+        | Read::Table(_)
         | Read::Activations(_) => Err(odd()),
         Read::Pointers | Read::Written => {
             let pointer =

@@ -44,7 +44,7 @@ pub(super) fn found(rows: Rows) -> Result<Vec<FoundRow>, StoreFailure> {
 }
 
 /// The statement of a read of a table's generations.
-pub(super) fn state(audience: &str, table: &str) -> Statement {
+pub(super) fn state((audience, table): &(String, String)) -> Statement {
     Statement {
         sql: "SELECT generation, filling, load FROM table_state WHERE audience = ? AND name = ?",
         params: vec![text(audience), text(table)],

@@ -77,7 +77,7 @@ pub(super) fn trace_of_upkeep(upkeep: &Upkeep) -> Option<Statement> {
             params: vec![Cell::Number(turn.lease.0), Cell::Number(turn.lease.1)],
         });
     }
-    if let Some(name) = upkeep.rows.first() {
+    if let Some(name) = upkeep.rows.get().and_then(|rows| rows.first()) {
         return Some(tables::gone(name));
     }
     upkeep.admitted.first().map(|name| Statement {
@@ -94,7 +94,7 @@ pub(super) fn keeps_up(upkeep: &Upkeep, mut push: impl FnMut(&'static str, Vec<C
     if !upkeep.erased.is_empty() {
         push(renewal::REMOVES, Vec::new());
     }
-    for name in &upkeep.rows {
+    for name in upkeep.rows.get().into_iter().flatten() {
         tables::erases(name, &mut push);
     }
     for suppression in &upkeep.suppressed {

@@ -14,6 +14,7 @@ use crate::answer::Meta;
 use crate::keys::SeenToken;
 use crate::log::Line;
 use crate::message::{Events, Mode, Payer, Receipt};
+use crate::plane::InControlPlane;
 use crate::store::ErasedKey;
 use crate::wire::read;
 
@@ -41,7 +42,7 @@ pub(crate) struct Batch {
     /// The result of the parts so far.
     pub(super) result: BatchResult,
     /// The rows of tables that the answer reads.
-    pub(in crate::writer) rows: KnownRows,
+    pub(in crate::writer) rows: InControlPlane<KnownRows>,
 }
 
 impl Batch {

@@ -6,7 +6,7 @@ use crate::answer::Meta;
 use crate::keys::SeenToken;
 use crate::log::Line;
 use crate::outcome::Folded;
-use crate::plane::FOLDS_ALL;
+use crate::plane::{FOLDS_ALL, InControlPlane};
 use crate::store::Write;
 use crate::store::tables::RowName;
 
@@ -30,7 +30,7 @@ pub(super) enum Stop {
     /// It concerns other shards.
     Elsewhere(Folded),
     /// Its answer reads these rows of tables.
-    Rows(Vec<RowName>),
+    Rows(InControlPlane<Vec<RowName>>),
 }
 
 impl BatchResult {

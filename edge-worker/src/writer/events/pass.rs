@@ -12,7 +12,7 @@ use super::super::set::{ProfileIndex, ProfileSet};
 use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of};
 use crate::log::Line;
 use crate::message::{Mode, Receipt};
-use crate::plane::{DECIDES, FOLDS_ALL, HAS_CONTROL_PLANE, HAS_JOURNEYS};
+use crate::plane::{DECIDES, FOLDS_ALL, HAS_JOURNEYS, InControlPlane};
 use crate::store::journeys::SendRow;
 use crate::store::tables::RowName;
 
@@ -45,7 +45,7 @@ pub(super) struct Pass<'p> {
     /// Events whose profiles are out of reach.
     pub(super) out_of_reach: Vec<LeftOut>,
     /// Rows of tables that the answer reads, and that were not read yet.
-    pub(super) unread: Vec<RowName>,
+    pub(super) unread: InControlPlane<Vec<RowName>>,
 }
 
 impl Pass<'_> {
@@ -377,7 +377,7 @@ fn personalize<'p>(
     profile: &Profile,
     event: &Event,
     now_ms: i64,
-    unread: &mut Vec<RowName>,
+    unread: &mut InControlPlane<Vec<RowName>>,
 ) -> Option<Answer<'p>> {
     let Mode::Personalize { named, server_route, sensitive_scope } = &batch.message.mode else { return None };
     let access = Access { server_route: *server_route, sensitive_scope: *sensitive_scope };
@@ -394,14 +394,14 @@ fn answer<'p>(
     profile: &Profile,
     query: &Query<'_>,
     now_ms: i64,
-    unread: &mut Vec<RowName>,
+    unread: &mut InControlPlane<Vec<RowName>>,
 ) -> Answer<'p> {
-    if !HAS_CONTROL_PLANE || !plan.reads_tables() {
+    let Some(known) = batch.rows.get().filter(|_| plan.reads_tables()) else {
         return plan.personalize(profile, query, now_ms);
-    }
+    };
     let evidence = Evidence { server: batch.message.server, keys: batch.message.identity.of(audience) };
     let of_call = (profile, query, now_ms);
-    let (rows, mut more) = batch.rows.of_call(batch.across.as_ref(), (plan, audience), of_call, &evidence);
-    unread.append(&mut more);
+    let (rows, more) = known.of_call(batch.across.as_ref(), (plan, audience), of_call, &evidence);
+    *unread = InControlPlane::new(more);
     plan.call(profile, query, now_ms).with(&rows).personalize()
 }

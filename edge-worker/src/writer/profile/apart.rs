@@ -14,6 +14,7 @@ use crate::limits::HOPS_MAX;
 use crate::message::shards::{Card, Forget, Refusing, Suppress, ToShard};
 use crate::message::{Act, KeyOf, Message, OfProfile, Part, Place, ToWriter};
 use crate::outcome::{Folded, Outcome};
+use crate::plane::InControlPlane;
 use crate::shard;
 use crate::store::shards::{GoneRow, ShardFound};
 use crate::store::{FoundProfile, Upkeep, Write};
@@ -155,7 +156,12 @@ fn erase(edge: &Edge, message: &OfProfile, deciding: &mut Deciding<'_>, found: &
     }
     let own = keys.iter().filter(|key| across.is_home(key));
     let suppressed = suppressions(own.map(|key| across.name(key)), at_ms);
-    write.upkeep = Some(Box::new(Upkeep { erased: vec![erased], suppressed, rows, ..Upkeep::default() }));
+    write.upkeep = Some(Box::new(Upkeep {
+        erased: vec![erased],
+        suppressed,
+        rows: InControlPlane::new(rows),
+        ..Upkeep::default()
+    }));
     erased_with(at_ms, &across.names(&keys), write)
 }
 

@@ -1,5 +1,6 @@
 //! The reads of the service, answered from rows.
 
+use usher_edge::InControlPlane;
 use usher_edge::limits::{DAY_MS, JOURNAL_ROWS_MAX, UPKEEP_ROWS_MAX};
 use usher_edge::message::{KeyOf, WhichRelease};
 use usher_edge::store::{
@@ -50,12 +51,18 @@ impl RowStore {
             Read::Bundle { hash } => Found::Bundle(self.bundle(hash)),
             Read::Due(before) => Found::Due(Box::new(self.due(before)?)),
             Read::Control(of) => Found::Control(Box::new(self.control(of)?)),
-            Read::Rows(names) => Found::Rows(self.table_rows(names)?),
-            Read::WithRows(both) => {
-                let (read, names) = &**both;
-                Found::WithRows(Box::new((self.found(read)?, self.table_rows(names)?)))
+            Read::Rows(names) => Found::Rows(InControlPlane::new(self.table_rows(names.get())?)),
+            Read::WithRows(both) => Found::WithRows(match both.get() {
+                Some(both) => {
+                    let (read, names) = &**both;
+                    InControlPlane::new(Box::new((self.found(read)?, self.table_rows(Some(names))?)))
+                }
+                None => InControlPlane::default(),
+            }),
+            Read::Table(of) => {
+                let state = of.get().map(|(audience, table)| self.table_state(audience, table));
+                Found::Table(InControlPlane::new(state.transpose()?.unwrap_or_default()))
             }
-            Read::Table { audience, table } => Found::Table(self.table_state(audience, table)?),
             Read::Activations(_) => return Err(StoreFailure("a tab delivers nothing".to_owned())),
             Read::Shard(_) | Read::Unanswered(_) => {
                 return Err(StoreFailure("there is one shard, which asks nobody".to_owned()));

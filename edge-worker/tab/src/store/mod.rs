@@ -137,7 +137,7 @@ impl RowStore {
         if let Some(control) = &write.control {
             self.put_control(control);
         }
-        if let Some(table) = &write.table {
+        if let Some(table) = write.table.get() {
             self.put_table(table)?;
         }
         write.bundle.as_ref().map_or(Ok(()), |published| self.publish(published))
@@ -208,7 +208,7 @@ impl RowStore {
             let is_of = |id: [u8; 16]| id == erased.id || erased.absorbed.contains(&id);
             self.forget_journal(|step| step.audience == erased.audience && is_of(step.profile))?;
         }
-        self.erase_rows(&upkeep.rows);
+        self.erase_rows(upkeep.rows.get());
         for new in &upkeep.suppressed {
             let before = self.suppressed(&new.name)?.map_or(new.at_ms, |known| known.at_ms);
             let row = Suppressed { at_ms: new.at_ms.max(before), imports: true, copies: true };

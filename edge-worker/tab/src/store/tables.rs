@@ -14,9 +14,9 @@ impl RowStore {
         Ok(state.unwrap_or_default())
     }
 
-    pub(super) fn table_rows(&self, names: &[RowName]) -> Result<Vec<FoundRow>, StoreFailure> {
+    pub(super) fn table_rows(&self, names: Option<&Vec<RowName>>) -> Result<Vec<FoundRow>, StoreFailure> {
         let mut found = Vec::new();
-        for (index, name) in names.iter().enumerate() {
+        for (index, name) in names.into_iter().flatten().enumerate() {
             let generation = self.table_state(&name.audience, &name.table)?.generation;
             let Some(row) = self.rows.get(&place(&name.audience, &name.table, generation, &name.key)) else {
                 continue;
@@ -57,8 +57,8 @@ impl RowStore {
     }
 
     /// Deletes these rows, in every generation.
-    pub(super) fn erase_rows(&mut self, names: &[RowName]) {
-        for name in names {
+    pub(super) fn erase_rows(&mut self, names: Option<&Vec<RowName>>) {
+        for name in names.into_iter().flatten() {
             let of_table = key(TABLE_ROW, &[name.audience.as_bytes(), name.table.as_bytes()]);
             let is_it = |place: &[u8]| place.ends_with(&key(0, &[name.key.as_bytes()])[1..]);
             let of_row = self.rows.below(&of_table).map(|(place, _)| place).filter(|place| is_it(place));

@@ -2,12 +2,23 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use clap::ValueEnum;
 use serde_json::Value;
 
 use super::columns::Columns;
-use super::{Args, Mode};
 use crate::client::Client;
 use crate::exit::Failure;
+
+/// The effect of rows on what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// A record replaces the older one whole, or the file the table
+    Replace,
+    /// Columns that a record lacks keep what an earlier one said
+    Patch,
+    /// A row replaces the one with its key
+    Upsert,
+}
 
 /// The route of an import, and its effect.
 pub(super) struct Destination {
@@ -19,10 +30,17 @@ pub(super) struct Destination {
 }
 
 impl Destination {
+    /// `goes_on`: the import begins within the file.
+    ///
     /// # Errors
     /// When the options do not go together.
-    pub(super) fn of(args: &Args, audience: &str) -> Result<Destination, Failure> {
-        let (path, mode, is_table) = match (&args.table, args.mode) {
+    pub(super) fn of(
+        table: Option<&str>,
+        mode: Option<Mode>,
+        goes_on: bool,
+        audience: &str,
+    ) -> Result<Destination, Failure> {
+        let (path, mode, is_table) = match (table, mode) {
             (None, Some(Mode::Upsert)) => {
                 return Err(Failure::usage("--mode upsert is for rows of a table")
                     .help("records of visitors take --mode replace or patch; --table names a table"));
@@ -31,7 +49,7 @@ impl Destination {
                 return Err(Failure::usage("--mode patch is for records of visitors")
                     .help("a row of a table is replaced whole: --mode upsert, or --mode replace for the whole table"));
             }
-            (Some(_), Some(Mode::Replace)) if args.from_line > 1 || args.state.is_some() => {
+            (Some(_), Some(Mode::Replace)) if goes_on => {
                 return Err(Failure::usage("a table is replaced by a whole file")
                     .help("leave --from-line and --state out: nothing of the file is read before all of it is there"));
             }
