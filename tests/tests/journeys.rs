@@ -59,8 +59,12 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::of(JOURNEYS)
+    }
+
+    fn of(journeys: &str) -> World {
         let mut world = World { target: InProcess::start(), keys: Keys::demo(), now: NOW };
-        let bundle = bundle_of_texts(&[DEFINITION.to_owned(), JOURNEYS.to_owned()]);
+        let bundle = bundle_of_texts(&[DEFINITION.to_owned(), journeys.to_owned()]);
         world.ask("PUT", &format!("/v1/audiences/{AUDIENCE}/bundle"), "admin", bundle);
         world
     }
@@ -128,6 +132,32 @@ fn a_message_is_rendered_in_the_commit_of_its_step() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn two_events_at_one_time_send_two_messages() {
+    let mut world = World::of(
+        r#"
+parent_segment_id: "1069944"
+journeys:
+  - name: each
+    reentry: reentry_always
+    stages: [{name: only, entry: {key_event: view}, steps: [{id: tell, activate: bare}, {id: bye, end: true}]}]
+activations: [{name: bare, connection: c}]
+"#,
+    );
+    // They have no time of their own; one of them has no id either.
+    for event in [
+        json!({"browser": "v", "uuid": "e1"}),
+        json!({"browser": "v", "uuid": "e2"}),
+        json!({"browser": "v"}),
+    ] {
+        world.event("view", event);
+    }
+    let mut ids: Vec<[u8; 16]> = world.sends().iter().map(|row| row.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 3, "each has an id of its own");
 }
 
 #[test]

@@ -35,10 +35,12 @@ fn own_event(here: Here<'_>) -> Option<String> {
     here.call.event.filter(|event| !event.minted).map(|event| event_id(&event.id).into())
 }
 
-/// Two hashes of the journey, the entry, the step and its time: a step is taken once at a time.
+/// Two hashes of the journey, the entry, the step, its time and the event that led to it: two events at one time may both lead to
+/// the step.
 fn id(here: Here<'_>, journey: usize, current: &Current) -> [u8; 16] {
     let journey = here.plan.journeys.get(journey).map_or(0, |journey| xxh3::name(journey.key()));
-    let mut bytes = [0; 57];
+    let event = here.call.event.map_or(0, |event| xxh3::hash(event.id.as_bytes()));
+    let mut bytes = [0; 65];
     let parts = [
         &journey.to_le_bytes()[..],
         &current.by,
@@ -46,6 +48,7 @@ fn id(here: Here<'_>, journey: usize, current: &Current) -> [u8; 16] {
         &current.step.unwrap_or(0).to_le_bytes(),
         &current.stepped_ms.to_le_bytes(),
         &current.stage.to_le_bytes(),
+        &event.to_le_bytes(),
     ];
     for (place, byte) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
         *place = *byte;
