@@ -2,7 +2,7 @@
 
 import { sharedFrame } from "./frame.js";
 import { ADMIT, ANSWER, CHARGE, COMMITTED, CONSTANTS, COPY, DUE, FAILED, FOLD, FORGET, FRONT, IS_PART, METER } from "./instance.js";
-import { ASKS, DUE_DRAFT, IS_BEYOND, JOIN, NOTE_STORAGE_FAULT, OPEN, REMEMBER, SETTLE, UNAVAILABLE, UPKEEP } from "./instance.js";
+import { ASKS, DUE_DRAFT, IS_BEYOND, JOIN, NOTE_STORAGE_FAULT, OPEN, REMEMBER, SEND_TURN, SETTLE, UNAVAILABLE, UPKEEP } from "./instance.js";
 import { fault } from "./log.js";
 import { Planes } from "./planes.js";
 import { Pointers } from "./pointers.js";
@@ -38,6 +38,8 @@ class Engine {
   readSize;
   /** Reads how many merges are open, and when the oldest began. */
   readMerges;
+  /** Reads if there are activations that are not delivered, parked ones among them. */
+  readUnsent;
   /** Writes the number of a shard. */
   writeShard;
   /** Names of the headers that Rust reads: `any` of every request, `facts`, `preflight` and `control` of some, besides. */
@@ -51,6 +53,7 @@ class Engine {
     [this.formTable, this.readForm, this.writeForm] = [constants.text(), constants.text(), constants.text()];
     [this.readPlacement, this.writePlacement] = [constants.text(), constants.text()];
     [this.writeShard, this.readSize, this.readMerges] = [constants.text(), constants.text(), constants.text()];
+    this.readUnsent = constants.text();
     this.schema = constants.list((r) => r.text());
     const [any, facts, preflight, control] = [0, 1, 2, 3].map(() => constants.list((r) => r.text()));
     this.headers = { any, facts, preflight, control };
@@ -224,10 +227,10 @@ class Engine {
 
   /**
    * The changes and the answer of a message, and when the last of the messages is due that it stores for other shards, 0 if it
-   * stores none; or the changes of a part of it, with `reads` of which the rows are folded next. If this isolate must catch up
-   * first: `raise`, the message that informs the control object of the number, if it does not know it either. If other shards
-   * must be asked first: `questions`, and whether to `wait` before. If it concerns other shards: `beyond`, and the control plane
-   * opens it again.
+   * stores none, and whether activations may have to be sent now (`sends`); or the changes of a part of it, with `reads` of
+   * which the rows are folded next. If this isolate must catch up first: `raise`, the message that informs the control object of
+   * the number, if it does not know it either. If other shards must be asked first: `questions`, and whether to `wait` before. If
+   * it concerns other shards: `beyond`, and the control plane opens it again.
    */
   #fold(plane, rows) {
     const out = plane(FOLD, rows);
@@ -240,6 +243,7 @@ class Engine {
     // `/healthz` is answered in the plane for visitors.
     if (out.byte() === 1) this.#planes.visitors(NOTE_STORAGE_FAULT, NOTHING);
     folded.dueMs = out.long();
+    folded.sends = out.byte() === 1;
     return folded;
   }
 
@@ -254,6 +258,19 @@ class Engine {
   dueDraft(nowMs) {
     const input = sharedFrame().long(nowMs).raw(crypto.getRandomValues(new Uint8Array(32))).done();
     return this.#planes.control(DUE_DRAFT, input).bytes().slice();
+  }
+
+  /**
+   * The message for a turn of delivery in a shard, with the results of attempts; its answer has the next ones, at most so many.
+   * `resumes`: none is under way.
+   */
+  sendTurn(nowMs, resumes, most, shard, results) {
+    const entropy = crypto.getRandomValues(new Uint8Array(32));
+    const input = sharedFrame().long(nowMs).raw(entropy).byte(resumes ? 1 : 0).number(most).number(shard).number(results.length);
+    for (const { number, id, atMs, status, text, seconds } of results) {
+      input.long(number).bytes(id).long(atMs).number(status).text(text).number(seconds);
+    }
+    return this.#planes.control(SEND_TURN, input.done()).bytes().slice();
   }
 
   /** The message by which a shard is asked for its stored messages that are due. */

@@ -15,6 +15,8 @@ const CONTROL_BYTES_KEPT = 24 * 1024 * 1024;
 export class Planes {
   #secret;
   #demo;
+  /** Where activations may be sent, as the settings say it. The control plane reads it. */
+  #destinations;
   /** The keys in it, or the complaint about it, as the control plane's module reads it. */
   #keys;
   #formSetting;
@@ -55,6 +57,7 @@ export class Planes {
   constructor(env) {
     this.#secret = env.USHER_KEYS ?? "";
     this.#demo = env.USHER_DEMO === "1";
+    this.#destinations = String(env.USHER_DESTINATIONS ?? "");
     this.#formSetting = String(env.USHER_FORM ?? "");
     this.#profileDays = String(env.USHER_PROFILE_DAYS ?? "");
     const { shards, complaint: unplaced } = placementOf(env);
@@ -271,7 +274,7 @@ export class Planes {
       const instance = new Instance(controlModule);
       const out = this.#configure(instance, this.#secretFrame());
       const complaint = out.text();
-      // It alone reads identity keys.
+      // It alone reads identity keys and destinations.
       if (complaint) fault("unconfigured", complaint);
       // The form is that of the other instance.
       [out.byte(), out.text()];
@@ -288,7 +291,7 @@ export class Planes {
   }
 
   #secretFrame() {
-    return new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0);
+    return new FrameWriter().text(this.#secret).byte(this.#demo ? 1 : 0).text(this.#destinations);
   }
 
   #configure(instance, keys) {

@@ -2,6 +2,7 @@
 //
 // One class serves the writers of profiles and the control object; they differ in the messages they get.
 
+import { Deliveries } from "./deliveries.js";
 import { engine, respond } from "./engine.js";
 import { FrameReader, sharedFrame } from "./frame.js";
 import { fault, note } from "./log.js";
@@ -19,6 +20,8 @@ const UPKEEP_AGAIN_MS = 10 * 60 * 1_000;
 const SEND_AGAIN_MS = 1_000;
 /** The time after which open merges are counted again. */
 const COUNT_AGAIN_MS = 60_000;
+/** The time to the next alarm after one that ended while it delivered. */
+const DELIVER_AGAIN_MS = 10_000;
 
 /** How long a message waits for a merge, and how long before it asks again (`MERGE_MS` in `limits.rs`). */
 const MERGE_MS = 2_000;
@@ -40,8 +43,14 @@ export class UsherStore {
   #countMs = 0;
   /** When the last stored message was due. */
   #latestMs = 0;
+  /** The time of the alarm that a commit has set, until it comes. */
+  #soonMs = Infinity;
   /** The stored messages that are on their way, by their numbers. */
   #sending = new Map();
+  #deliveries = new Deliveries((message) => {
+    const { parts, response } = this.#deliver(engine(this.#env), message, true, "");
+    return parts && { status: parts.status, body: parts.body, next: Number(response.headers.get("usher-next") ?? 0) };
+  });
 
   constructor(context, env) {
     this.#context = context;
@@ -70,21 +79,26 @@ export class UsherStore {
   }
 
   /**
-   * Sends messages for other shards that were not answered, and does a turn of upkeep when one is due. The platform gives up on
-   * an alarm that throws, so this does not, and the next one is set before the work.
+   * Sends messages for other shards that were not answered, does a turn of upkeep when one is due, and delivers activations. The
+   * platform gives up on an alarm that throws, so this does not, and the next one is set before the work.
    */
   async alarm() {
     try {
+      this.#soonMs = Infinity;
       const service = engine(this.#env);
       const unsent = this.#unsent(service);
-      await this.#storage.setAlarm(Date.now() + (unsent ? SEND_AGAIN_MS : UPKEEP_AGAIN_MS));
+      if (!this.#hasActivations(service)) this.#deliveries.rest();
+      const delivers = this.#deliveries.dueMs <= Date.now();
+      await this.#storage.setAlarm(Date.now() + (unsent ? SEND_AGAIN_MS : delivers ? DELIVER_AGAIN_MS : UPKEEP_AGAIN_MS));
       if (unsent) await this.#sendDue(service);
       // The control object has no number.
       if (this.#shard === undefined) this.#deliver(service, service.dueDraft(Date.now()), true, "");
       if (Date.now() >= this.#upkeepMs) await this.#upkeep(service);
       const open = this.#countMerges(service);
+      if (delivers) await this.#deliveries.run(service, this.#shard ?? 0);
       const again = this.#unsent(service) ? SEND_AGAIN_MS : open > 0 ? COUNT_AGAIN_MS : Infinity;
-      await this.#storage.setAlarm(Math.max(Math.min(Date.now() + again, this.#upkeepMs), Date.now()));
+      const next = Math.min(Date.now() + again, this.#upkeepMs, this.#deliveries.dueMs);
+      await this.#storage.setAlarm(Math.max(next, Date.now()));
     } catch (error) {
       fault("upkeep_failed", error);
     }
@@ -173,6 +187,13 @@ export class UsherStore {
     return open;
   }
 
+  /** True if there are activations that are not delivered. */
+  #hasActivations(service) {
+    if (!this.#form) return false;
+    const [[has]] = this.#storage.sql.exec(service.readUnsent).raw();
+    return has === 1;
+  }
+
   /** True if there are stored messages, due or not. */
   #unsent(service) {
     return this.#due(service, Number.MAX_SAFE_INTEGER).length > 0;
@@ -227,7 +248,9 @@ export class UsherStore {
   async #alarmWithin(ms) {
     try {
       const [now, at] = [Date.now(), await this.#storage.getAlarm()];
-      if (at === null || at < now - STUCK_MS || at > now + ms) await this.#storage.setAlarm(now + ms);
+      // A commit may have set it while this one was read.
+      const wanted = Math.min(now + ms, this.#soonMs);
+      if (at === null || at < now - STUCK_MS || at > wanted) await this.#storage.setAlarm(wanted);
     } catch (error) {
       fault("alarm_failed", error);
     }
@@ -273,6 +296,7 @@ export class UsherStore {
       if (!folded.parts) return folded;
       this.#write(folded.statements);
       if (folded.dueMs) this.#stored(folded.dueMs);
+      if (folded.sends) this.#delivers();
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) throw error;
       fault("storage_failed", error, requestId);
@@ -286,7 +310,18 @@ export class UsherStore {
   /** Sees to it that stored messages are sent after a crash, too: the alarm is a part of the same commit. */
   #stored(dueMs) {
     this.#latestMs = Math.max(this.#latestMs, dueMs);
-    this.#storage.setAlarm(Date.now() + SEND_AGAIN_MS).catch((error) => fault("alarm_failed", error));
+    this.#alarmSoon(SEND_AGAIN_MS);
+  }
+
+  /** Sees to it that activations are delivered: the alarm is a part of the same commit. */
+  #delivers() {
+    if (!this.#deliveries.note()) return;
+    this.#alarmSoon(0);
+  }
+
+  #alarmSoon(ms) {
+    this.#soonMs = Math.min(this.#soonMs, Date.now() + ms);
+    this.#storage.setAlarm(this.#soonMs).catch((error) => fault("alarm_failed", error));
   }
 
   /** Folds the rows of these reads. */
@@ -318,7 +353,8 @@ export class UsherStore {
     }
     // Any of the parts may have stored messages for other shards.
     const dueMs = folded.dueMs || (placementOf(this.#env).shards > 1 ? Date.now() : 0);
-    return { ...folded, statements: [], dueMs };
+    // The same of activations.
+    return { ...folded, statements: [], dueMs, sends: true };
   }
 
   #run(statements) {

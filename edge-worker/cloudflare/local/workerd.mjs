@@ -24,6 +24,8 @@ const COMPATIBILITY_DATE = "2026-10-20";
  * @param {number|string} [options.shards] USHER_SHARDS; 1 when missing
  * @param {string} [options.jurisdiction] USHER_JURISDICTION; it and the hint by a local counterpart of the namespace
  * @param {string} [options.hint]  USHER_LOCATION_HINT
+ * @param {string} [options.destinations] USHER_DESTINATIONS
+ * @param {boolean} [options.reachesLocal] activations may be sent to addresses of this machine, which the platform refuses
  * @param {boolean} [options.metrics] prints the points that it writes for metrics, each a line `point {…}`
  * @param {string} [options.www]   folder of a site to serve beside the worker
  * @param {{key: string, certificate: string}} [options.tls] PEM texts; serves HTTPS instead of HTTP
@@ -100,7 +102,7 @@ ${modules.map((name) => `        (name = "${name}", esModule = ${embed(join(reso
 ${wasm.map((name) => `        (name = "${name}", wasm = ${embed(join(resolve(dist), name))})`).join(",\n")}]`;
 }
 
-function capnp({ dist, data, port, www, tls, rate, metrics, shards = "", jurisdiction = "", hint = "", form = "2" }) {
+function capnp({ dist, data, port, www, tls, rate, metrics, shards = "", jurisdiction = "", hint = "", destinations = "", reachesLocal, form = "2" }) {
   const text = (value) => JSON.stringify(value);
   const here = join(root, "edge-worker/cloudflare/local");
   // An embedded file is found from where the configuration lies; a leading slash would mean the import path.
@@ -128,6 +130,10 @@ function capnp({ dist, data, port, www, tls, rate, metrics, shards = "", jurisdi
     ? `,
         (name = "USHER_METRICS", wrapped = (moduleName = "usher-local:metrics", innerBindings = []))`
     : "";
+  const outbound = reachesLocal
+    ? `,
+    (name = "internet", network = (allow = ["public", "private", "local"]))`
+    : "";
   const placed = jurisdiction || hint;
   const store = placed
     ? `wrapped = (moduleName = "usher-local:objects", innerBindings = [(name = "objects", durableObjectNamespace = "UsherStore")])`
@@ -142,6 +148,7 @@ const config :Workerd.Config = (
   ${extensions}services = [
     (name = "usher", worker = (
       compatibilityDate = "${COMPATIBILITY_DATE}",
+      compatibilityFlags = ["global_fetch_strictly_public"],
       ${modulesOf(dist, data)},
       durableObjectNamespaces = [(className = "UsherStore", uniqueKey = "usher-store", enableSql = true)],
       durableObjectStorage = (localDisk = "do-disk"),
@@ -153,6 +160,7 @@ const config :Workerd.Config = (
         (name = "USHER_KV", kvNamespace = "kv"),
         (name = "USHER_KEYS", fromEnvironment = "USHER_KEYS"),
         (name = "USHER_DEMO", fromEnvironment = "USHER_DEMO"),
+        (name = "USHER_DESTINATIONS", text = ${text(destinations)}),
         (name = "USHER_FORM", text = ${text(form)})${rateBinding}${metricsBinding}])),
     (name = "do-disk", disk = (path = ${text(join(data, "do"))}, writable = true)),
     (name = "kv", worker = (
@@ -161,7 +169,7 @@ const config :Workerd.Config = (
       durableObjectNamespaces = [(className = "LocalKv", uniqueKey = "usher-kv", enableSql = true)],
       durableObjectStorage = (localDisk = "kv-disk"),
       bindings = [(name = "KV", durableObjectNamespace = "LocalKv")])),
-    (name = "kv-disk", disk = (path = ${text(join(data, "kv"))}, writable = true))${site}
+    (name = "kv-disk", disk = (path = ${text(join(data, "kv"))}, writable = true))${outbound}${site}
   ],
   sockets = [(name = "main", address = "127.0.0.1:${port}", service = "${www ? "site" : "usher"}", ${protocol})]
 );

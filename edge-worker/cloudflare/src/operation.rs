@@ -1,9 +1,11 @@
 //! The operations that JavaScript can call, each with its input and output frames.
 
 mod bundles;
+mod delivery;
 mod shards;
 
 use bundles::{compile, install, stand_in};
+use delivery::send_turn;
 use shards::{answered, committed, due, join, newest, questions, settle};
 use usher_edge::drive::{self, Opened};
 use usher_edge::host::{CONTROL_HEADERS, FACT_HEADERS, HEADERS, Head, PREFLIGHT_HEADERS};
@@ -65,18 +67,21 @@ impl Instance {
             27 if IS_CONTROL_PLANE => compile(FrameReader(input), &mut out),
             28 if IS_CONTROL_PLANE => keys(FrameReader(input), &mut out),
             29 if IS_CONTROL_PLANE => due_draft(self.edge.as_ref(), FrameReader(input), &mut out),
+            30 if IS_CONTROL_PLANE => send_turn(self.edge.as_ref(), FrameReader(input), &mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
     }
 
-    /// `secret · demo`, or without the control plane `0 complaint | 1 keys`, and `form as set · days of profiles as set · reason why the data are elsewhere, if they are · number of
+    /// `secret · demo · destinations`, or without the control plane `0 complaint | 1 keys`, and `form as set · days of profiles as set · reason why the data are elsewhere, if they are · number of
     /// shards · form of what is stored · seed` → `complaint · form ·
     /// complaint of the form · address and length of what sources used`. The control plane counts the profiles that several shards make
     fn configure(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let mut edge = if IS_CONTROL_PLANE {
             let (secret, demo) = (input.text()?, input.byte()? != 0);
-            Edge::new(Some(secret), demo)
+            let mut edge = Edge::new(Some(secret), demo);
+            edge.set_destinations(input.text()?);
+            edge
         } else if input.byte()? == 0 {
             Edge::with_keys(Err(input.text()?))
         } else {
@@ -91,7 +96,10 @@ impl Instance {
         let (shards, stored) = (input.number()?, input.long()?);
         edge.meet_form(stored);
         edge.set_shards(shards);
-        out.text(edge.complaint().unwrap_or(""));
+        let complaint = edge.complaint();
+        let complaint =
+            if IS_CONTROL_PLANE { complaint.or(edge.destinations_complaint()) } else { complaint };
+        out.text(complaint.unwrap_or(""));
         meet(&mut edge, stored, out);
         let used = edge.start_rates(input.array()?);
         let number = |bytes: usize| u32::try_from(bytes).unwrap_or(0);
@@ -262,10 +270,11 @@ impl Instance {
         Some(())
     }
 
-    /// `rows of each statement` → `0 message | 1 refused response statements log fault due-ms | 2 statements reads | 3 wait questions | 4`, of the open message;
+    /// `rows of each statement` → `0 message | 1 refused response statements log fault due-ms sends | 2 statements reads | 3 wait questions | 4`, of the open message;
     /// `refused` is 1 when nothing of it may be stored, `fault` when the control plane met a fault of storage, which the other
     /// module has to hear of. 2 is a part of the message: the rows of its reads are folded next, and all of it is stored, or
-    /// nothing. `due-ms` is when the last of the messages for other shards is due that it stores, 0: it stores none. 3 asks other
+    /// nothing. `due-ms` is when the last of the messages for other shards is due that it stores, 0: it stores none; `sends` is 1 when
+    /// activations may have to be sent now. 3 asks other
     /// shards, each with its message; 4 hands the message over to the control plane
     fn fold(&mut self, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {
         let edge = self.edge.as_mut()?;
@@ -281,7 +290,7 @@ impl Instance {
                 response(out.byte(1).byte(1), &opened.unavailable());
                 statements(out, &[]);
                 lines(out, &[Line::with_detail(STORAGE_FAILED, failure.to_string())]);
-                out.byte(0).long(0);
+                out.byte(0).long(0).byte(0);
                 return Some(());
             }
         };
@@ -308,6 +317,7 @@ impl Instance {
                 out.byte(u8::from(IS_CONTROL_PLANE && edge.take_storage_fault()));
                 let due = outcome.write.shard.outbox.iter().map(|row| row.due_ms);
                 out.long(due.max().map_or(0, |due_ms| due_ms.max(1)));
+                out.byte(u8::from(IS_CONTROL_PLANE && outcome.write.sends()));
             }
         }
         Some(())
@@ -443,7 +453,7 @@ fn meet(edge: &mut Edge, stored: i64, out: &mut FrameWriter) {
 }
 
 /// Constants: `statements for the form: its table, reading, writing · for the placement: reading, writing, and the number of
-/// a shard · for the size of a database · schema · names of headers: of any request, for facts, of a preflight, of the control plane · message that asks for pointers ·
+/// a shard · for the size of a database, open merges, and activations that are not sent · schema · names of headers: of any request, for facts, of a preflight, of the control plane · message that asks for pointers ·
 /// internal error`
 fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
@@ -451,7 +461,7 @@ fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     };
     out.text(sql::META).text(sql::READ_FORM).text(sql::WRITE_FORM);
     out.text(sql::READ_PLACEMENT).text(sql::WRITE_PLACEMENT).text(sql::WRITE_SHARD);
-    out.text(sql::SIZE).text(sql::READ_MERGES);
+    out.text(sql::SIZE).text(sql::READ_MERGES).text(sql::READ_UNSENT);
     out.list(sql::SCHEMA, texts);
     out.list(HEADERS, texts)
         .list(FACT_HEADERS, texts)

@@ -17,7 +17,7 @@ mod statement;
 mod tables;
 mod upkeep;
 
-pub use activations::READ_ACTIVATIONS;
+pub use activations::{READ_ACTIVATIONS, READ_UNSENT};
 use asked::{all_keys, asked, erased, journals, profiles, sizes, unerased};
 pub use cell::{Cell, Rows};
 pub use found::found;

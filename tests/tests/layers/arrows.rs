@@ -119,7 +119,8 @@ planes    → frame instance log objects
 pointers  → frame instance log objects patience
 engine    → frame instance log planes pointers request
 snapshots → engine log objects patience
-store     → engine frame log metrics objects snapshots
+deliveries → frame log
+store     → deliveries engine frame log metrics objects snapshots
 index     → engine log metrics objects patience request snapshots store
 ";
 

@@ -31,6 +31,9 @@ pub(super) const SCHEMA: [&str; 7] = [
 /// Added to `stage`.
 const CARRIED: i64 = 10;
 
+/// Reads if there are messages that are not delivered, parked ones among them.
+pub const READ_UNSENT: &str = "SELECT EXISTS (SELECT 1 FROM sending)";
+
 /// Reads the number of messages that wait, the time of the oldest of them in Unix milliseconds, and the number of parked ones.
 pub const READ_ACTIVATIONS: &str = "SELECT
   (SELECT count(*) FROM sending) - (SELECT count(*) FROM delivery WHERE stage = 2),
