@@ -44,9 +44,6 @@ class Engine {
   writeShard;
   /** Names of the headers that Rust reads: `any` of every request, `facts`, `preflight` and `control` of some, besides. */
   headers;
-  /** Statements that create the tables. */
-  schema;
-
   constructor(env) {
     this.#planes = new Planes(env);
     const constants = this.#planes.visitors(CONSTANTS, NOTHING);
@@ -54,12 +51,16 @@ class Engine {
     [this.readPlacement, this.writePlacement] = [constants.text(), constants.text()];
     [this.writeShard, this.readSize, this.readMerges] = [constants.text(), constants.text(), constants.text()];
     this.readUnsent = constants.text();
-    this.schema = constants.list((r) => r.text());
     const [any, facts, preflight, control] = [0, 1, 2, 3].map(() => constants.list((r) => r.text()));
     this.headers = { any, facts, preflight, control };
     this.#pointers = new Pointers(this.#planes, constants.bytes());
     // Kept as bytes: a response can be sent only once.
     this.#internal = responseParts(constants);
+  }
+
+  /** Statements that create the tables. */
+  get schema() {
+    return this.#planes.schema;
   }
 
   /** The form to write. */

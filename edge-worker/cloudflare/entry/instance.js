@@ -32,6 +32,7 @@ export const COMPILE = 27;
 export const KEYS = 28;
 export const DUE_DRAFT = 29;
 export const SEND_TURN = 30;
+export const SCHEMA = 31;
 
 /** The first byte of a fold's output when more parts of the message follow. */
 export const IS_PART = 2;

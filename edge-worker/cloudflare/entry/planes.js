@@ -3,7 +3,7 @@
 // the last.
 
 import { FrameReader, FrameWriter } from "./frame.js";
-import { BEHIND, COMPILE, CONFIGURE, DEGRADE, FOLD, INSTALL, Instance, IS_PART, KEYS, MEET, MISPLACE, OPEN, STAND_IN } from "./instance.js";
+import { BEHIND, COMPILE, CONFIGURE, DEGRADE, FOLD, INSTALL, Instance, IS_PART, KEYS, MEET, MISPLACE, OPEN, SCHEMA, STAND_IN } from "./instance.js";
 import { fault } from "./log.js";
 import { placementOf } from "./objects.js";
 import controlModule from "./usher-control.wasm";
@@ -49,6 +49,8 @@ export class Planes {
   /** The reason why the data are not where the settings say; empty: they are. */
   #placementFault;
   #shards;
+  /** Statements that create the tables, as the control plane's module has them. */
+  schema;
   /** The form to write. */
   form = 0;
   /** True once criteria of a bundle read facts of requests, which it costs to ask the platform for. */
@@ -64,6 +66,7 @@ export class Planes {
     [this.#placementFault, this.#shards] = [unplaced, unplaced ? 1 : shards];
     this.#compiler = new Instance(controlModule);
     this.#keys = this.#compiler.run(KEYS, this.#secretFrame().done());
+    this.schema = new FrameReader(this.#compiler.run(SCHEMA, new Uint8Array())).list((r) => r.text());
     const complaint = this.#start() || this.#placementFault;
     if (complaint) fault("unconfigured", complaint);
   }

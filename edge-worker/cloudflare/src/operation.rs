@@ -2,10 +2,10 @@
 
 mod bundles;
 mod delivery;
+mod schema;
 mod shards;
 
 use bundles::{compile, install, stand_in};
-use delivery::send_turn;
 use shards::{answered, committed, due, join, newest, questions, settle};
 use usher_edge::drive::{self, Opened};
 use usher_edge::host::{CONTROL_HEADERS, FACT_HEADERS, HEADERS, Head, PREFLIGHT_HEADERS};
@@ -67,7 +67,8 @@ impl Instance {
             27 if IS_CONTROL_PLANE => compile(FrameReader(input), &mut out),
             28 if IS_CONTROL_PLANE => keys(FrameReader(input), &mut out),
             29 if IS_CONTROL_PLANE => due_draft(self.edge.as_ref(), FrameReader(input), &mut out),
-            30 if IS_CONTROL_PLANE => send_turn(self.edge.as_ref(), FrameReader(input), &mut out),
+            30 if IS_CONTROL_PLANE => delivery::send_turn(self.edge.as_ref(), FrameReader(input), &mut out),
+            31 if IS_CONTROL_PLANE => schema::schema(&mut out),
             _ => None,
         };
         done.map(|()| out.0).unwrap_or_default()
@@ -453,7 +454,7 @@ fn meet(edge: &mut Edge, stored: i64, out: &mut FrameWriter) {
 }
 
 /// Constants: `statements for the form: its table, reading, writing · for the placement: reading, writing, and the number of
-/// a shard · for the size of a database, open merges, and activations that are not sent · schema · names of headers: of any request, for facts, of a preflight, of the control plane · message that asks for pointers ·
+/// a shard · for the size of a database, open merges, and activations that are not sent · names of headers: of any request, for facts, of a preflight, of the control plane · message that asks for pointers ·
 /// internal error`
 fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     let texts = |w: &mut FrameWriter, text: &&str| {
@@ -462,7 +463,6 @@ fn constants(edge: Option<&Edge>, out: &mut FrameWriter) -> Option<()> {
     out.text(sql::META).text(sql::READ_FORM).text(sql::WRITE_FORM);
     out.text(sql::READ_PLACEMENT).text(sql::WRITE_PLACEMENT).text(sql::WRITE_SHARD);
     out.text(sql::SIZE).text(sql::READ_MERGES).text(sql::READ_UNSENT);
-    out.list(sql::SCHEMA, texts);
     out.list(HEADERS, texts)
         .list(FACT_HEADERS, texts)
         .list(PREFLIGHT_HEADERS, texts)
