@@ -339,9 +339,12 @@ export class UsherStore {
   /** Folds a message to its end, part by part, and stores them: all or nothing. */
   #writeParts(service, opened, folded) {
     const undo = new Error("nothing of it is stored");
+    let staged = false;
     try {
       this.#storage.transactionSync(() => {
         while (folded.reads) {
+          // A part may change nothing, and only read more.
+          staged ||= folded.statements.length > 0;
           this.#run(folded.statements);
           folded = this.#fold(service, opened, folded.reads);
         }
@@ -352,9 +355,9 @@ export class UsherStore {
       if (error !== undo) throw error;
     }
     // Any of the parts may have stored messages for other shards.
-    const dueMs = folded.dueMs || (placementOf(this.#env).shards > 1 ? Date.now() : 0);
+    const dueMs = folded.dueMs || (staged && placementOf(this.#env).shards > 1 ? Date.now() : 0);
     // The same of activations.
-    return { ...folded, statements: [], dueMs, sends: true };
+    return { ...folded, statements: [], dueMs, sends: folded.sends || staged };
   }
 
   #run(statements) {
