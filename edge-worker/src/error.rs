@@ -107,6 +107,7 @@ refusals! {
     INPUT_MISSING = 400, 3004, "input_missing", "a required input is missing";
     CONFLICT = 409, 4092, "conflict", "what is there does not allow this";
     UNPROCESSABLE = 422, 4221, "unprocessable", "it would not run";
+    ROWS_REJECTED = 422, 4222, "rows_rejected", "rows are rejected, so the table is not replaced";
     BUNDLE_INVALID = 422, 4220, "bundle_invalid", "bundle does not compile";
     BUNDLE_UNKNOWN = 404, 4041, "bundle_unknown", "no such bundle is kept";
     PROGRAM_UNKNOWN = 404, 4045, "program_unknown", "the running bundle has another program for devices, or none";

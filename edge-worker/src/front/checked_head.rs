@@ -1,8 +1,10 @@
 //! The checked head of a request: the input of a handler beside the body.
 
 use super::auth::Caller;
+use crate::error::{Refusal, Refused, Result};
 use crate::host::{Head, SOURCE_HEADER};
 use crate::message::Payer;
+use crate::wire::query;
 
 /// Path parameters, headers and caller of a request that its route accepts.
 #[derive(Debug)]
@@ -21,5 +23,15 @@ impl<'a> CheckedHead<'a> {
             return self.caller.own_rate.clone();
         }
         self.head.header(SOURCE_HEADER).map(|source| Payer::Source(source.into()))
+    }
+
+    /// Refuses a query with other parameters than these, for routes where one that is not read would lose data.
+    pub(super) fn takes_only(&self, parameters: &[&str]) -> Result<()> {
+        let mut sent = query::pairs(self.head.target);
+        if sent.all(|(name, _)| parameters.contains(&name)) {
+            return Ok(());
+        }
+        let detail = format!("the parameters of this route are `{}`", parameters.join("`, `"));
+        Err(Refused::with_detail(Refusal::BODY_INVALID, detail))
     }
 }

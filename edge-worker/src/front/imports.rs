@@ -43,6 +43,7 @@ fn modes(form: Form) -> &'static [&'static str] {
 }
 
 fn mode(admitted: &CheckedHead<'_>) -> Result<&'static str> {
+    admitted.takes_only(&["mode"])?;
     let Some((_, query)) = admitted.head.target.split_once('?') else { return Ok("replace") };
     let written = query.split('&').find_map(|pair| pair.strip_prefix("mode="));
     let Some(written) = written else { return Ok("replace") };

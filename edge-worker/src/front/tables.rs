@@ -72,6 +72,7 @@ fn load(checked: &CheckedHead<'_>) -> Result<Option<Load>> {
         value.map(|(_, value)| query::decoded_form(value).ok_or(Refusal::QUERY_INVALID)).transpose()
     };
     let refused = |detail: &str| Err(Refused::with_detail(Refusal::BODY_INVALID, detail));
+    checked.takes_only(&["mode", "load", "last"])?;
     let (mode, name, last) = (named("mode")?, named("load")?, named("last")?);
     match mode.as_deref().unwrap_or("upsert") {
         "upsert" if name.is_none() && last.is_none() => Ok(None),
@@ -80,8 +81,10 @@ fn load(checked: &CheckedHead<'_>) -> Result<Option<Load>> {
             // One request is all of it.
             (None, None) => Ok(Some(Load { name: hex(&checked.head.ambient.entropy[..16]), is_last: true })),
             (None, Some(_)) => refused("`last` needs the `load` that it is the last request of"),
-            (Some(name), _) if name.is_empty() || name.len() > LOAD_BYTES_MAX => {
-                refused("`load` is a name of at most 64 bytes")
+            (Some(name), _)
+                if name.is_empty() || name.len() > LOAD_BYTES_MAX || name.contains(char::is_control) =>
+            {
+                refused("`load` is a name of at most 64 bytes, without control characters")
             }
             (Some(name), None | Some("false")) => Ok(Some(Load { name, is_last: false })),
             (Some(name), Some("true")) => Ok(Some(Load { name, is_last: true })),

@@ -35,11 +35,57 @@ pub struct TableState {
     pub generation: u64,
     /// The one that a replacement fills; 0: none does.
     pub filling: u64,
-    /// The name of that replacement, or of the last one, which its client gave.
+    /// The names of replacements, one a line: of that one or the last one, then of those before. A tab behind a name: rows of
+    /// it were refused. Names have no control characters.
     pub load: String,
 }
 
+/// Most names of replacements that are kept of a table.
+const LOADS_KEPT: usize = 32;
+
 impl TableState {
+    /// True if a replacement of this name fills the next generation, or was the last to switch.
+    pub fn is_of(&self, load: &str) -> bool {
+        self.loads().next() == Some(load)
+    }
+
+    /// True if another replacement took the place of that of this name.
+    pub fn is_past(&self, load: &str) -> bool {
+        !self.is_of(load) && self.loads().any(|known| known == load)
+    }
+
+    /// True if rows of the replacement that fills were refused.
+    pub fn lacks_rows(&self) -> bool {
+        self.load.split('\n').next().is_some_and(|present| present.ends_with('\t'))
+    }
+
+    /// Notes that rows of the replacement that fills were refused.
+    pub fn note_lack(&mut self) {
+        if !self.lacks_rows() {
+            let present = self.loads().next().map_or(0, str::len);
+            self.load.insert(present, '\t');
+        }
+    }
+
+    /// Begins a replacement of this name, unless it fills already.
+    pub fn begin(&mut self, load: &str) {
+        if self.filling != 0 && self.is_of(load) {
+            return;
+        }
+        self.filling = self.generation.max(self.filling) + 1;
+        let before = self.loads().filter(|known| !known.is_empty()).take(LOADS_KEPT - 1);
+        self.load = [load].into_iter().chain(before).collect::<Vec<_>>().join("\n");
+    }
+
+    /// Makes the generation that is filled the one that reads see.
+    pub fn switch(&mut self) {
+        (self.generation, self.filling) = (self.filling, 0);
+    }
+
+    fn loads(&self) -> impl Iterator<Item = &str> {
+        self.load.split('\n').map(|load| load.trim_end_matches('\t'))
+    }
+
     /// Appends it to a frame.
     pub fn write(&self, w: &mut FrameWriter) {
         w.long(self.generation.cast_signed()).long(self.filling.cast_signed()).text(&self.load);

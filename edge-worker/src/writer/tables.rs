@@ -15,7 +15,7 @@ use crate::shard;
 use crate::store::tables::{FoundRow, RowName, TableRow, TableState, TableWrite};
 use crate::store::{Found, Read, Upkeep, Write};
 use crate::wire::frame::FrameWriter;
-use crate::wire::json::Json;
+use crate::wire::json::{Json, Object};
 use crate::wire::{Response, read};
 
 /// A message about rows of a table, whose read is pending.
@@ -72,6 +72,9 @@ pub(super) fn fold(edge: &Edge, work: &Work, found: &Found) -> Folded {
             Outcome { write, response: Response::json(200, body), log: Vec::new() }.done()
         }
         (TableAct::Switch(load), _, Some(state)) => {
+            if state.is_past(load) {
+                return refused(PAST);
+            }
             let state = switched(state, load);
             let write = TableWrite { state, ..write_to(message, 0) };
             stored(write, Response::json(200, Json::new()))
@@ -187,13 +190,23 @@ fn show(table: &Table, key: &str, sensitive: bool, found: &[FoundRow]) -> Folded
 
 /// The generations after the replacement of this name has taken the place of what was there. None: it did before.
 fn switched(state: &TableState, load: &str) -> Option<TableState> {
-    let generation = match state.filling {
-        0 if state.load == load => return None,
-        // Nothing of it is in this shard.
-        filling if filling == 0 || state.load != load => state.generation.max(filling) + 1,
-        filling => filling,
-    };
-    Some(TableState { generation, filling: 0, load: load.to_owned() })
+    if state.filling == 0 && state.is_of(load) {
+        return None;
+    }
+    let mut after = state.clone();
+    // It may be that nothing of it is in this shard.
+    after.begin(load);
+    after.switch();
+    Some(after)
+}
+
+const PAST: &str = "another replacement took the place of this one; begin one with another name";
+const FINISHED: &str = "a replacement of this name is finished; begin one with another name";
+const LACKING: &str =
+    "rows of this replacement were rejected, and the table is as it was; begin one with another name";
+
+fn refused(detail: &str) -> Folded {
+    Outcome::of(Response::problem(Refusal::CONFLICT, Some(detail)))
 }
 
 /// The rows of a body.
@@ -265,23 +278,40 @@ impl Parsed<'_> {
         }
     }
 
+    /// The answer to the last request of a replacement some rows of which are refused.
+    fn refusal(&self) -> Response {
+        let refusal = Refusal::ROWS_REJECTED;
+        let mut body = Json::new();
+        body.object(|o| {
+            o.field("type").text("about:blank");
+            o.field("title").text(refusal.message);
+            o.field("status").number(i64::from(refusal.status));
+            o.field("code").text(refusal.name);
+            self.rejections(o);
+        });
+        Response::typed(refusal.status, "application/problem+json", body.into_bytes())
+    }
+
+    fn rejections(&self, o: &mut Object<'_>) {
+        o.field("rejected_count").number(count(self.rejected.len()));
+        let first = self.rejected.iter().take(IMPORT_REJECTIONS_MAX);
+        o.field("rejected").list(first, |json, (line, refused)| {
+            json.object(|o| {
+                o.field("line").number(count(*line));
+                if !refused.column.is_empty() {
+                    o.field("column").text(&refused.column);
+                }
+                o.field("reason").text(refused.reason);
+            });
+        });
+    }
+
     fn body(&self) -> Json {
-        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let mut body = Json::new();
         body.object(|o| {
             o.field("imported").number(count(self.rows.len()) - self.deleted);
             o.field("deleted").number(self.deleted);
-            o.field("rejected_count").number(count(self.rejected.len()));
-            let first = self.rejected.iter().take(IMPORT_REJECTIONS_MAX);
-            o.field("rejected").list(first, |json, (line, refused)| {
-                json.object(|o| {
-                    o.field("line").number(count(*line));
-                    if !refused.column.is_empty() {
-                        o.field("column").text(&refused.column);
-                    }
-                    o.field("reason").text(refused.reason);
-                });
-            });
+            self.rejections(o);
             o.field("ignored_columns").list(&self.ignored, |json, column| json.text(column));
             if self.more_ignored {
                 o.field("more_ignored_columns").boolean(true);
@@ -301,20 +331,20 @@ fn import(
 ) -> Folded {
     let is_part = across.is_some_and(|across| across.part.is_some());
     let mut after = state.clone();
-    let is_finished = load.is_some_and(|load| state.filling == 0 && state.load == load.name);
-    let into = match load {
-        None => state.generation,
-        Some(_) if is_finished => state.generation,
-        Some(load) if state.filling != 0 && state.load == load.name => state.filling,
-        Some(load) => {
-            after.filling = state.generation.max(state.filling) + 1;
-            after.load.clone_from(&load.name);
-            after.filling
+    let mut into = state.generation;
+    if let Some(Load { name, is_last }) = load {
+        let is_present = state.is_of(name);
+        match state.filling {
+            _ if state.is_past(name) => return refused(PAST),
+            _ if is_present && *is_last && state.lacks_rows() => return refused(LACKING),
+            0 if is_present && !is_part && !is_last => return refused(FINISHED),
+            // Its rows again.
+            0 if is_present => {}
+            _ => {
+                after.begin(name);
+                into = after.filling;
+            }
         }
-    };
-    if is_finished && !is_part && load.is_some_and(|load| !load.is_last) {
-        let detail = "a replacement of this name is finished; begin one with another name";
-        return Outcome::of(Response::problem(Refusal::CONFLICT, Some(detail)));
     }
     let parsed = match parse(&running.plan, table, body) {
         Ok(parsed) => parsed,
@@ -323,6 +353,13 @@ fn import(
     if is_part && !parsed.rejected.is_empty() {
         // The whole was read by another bundle: nothing of it is stored, and it is sent again.
         return Outcome::of(Response::problem(Refusal::STORAGE, None));
+    }
+    if load.is_some() && !parsed.rejected.is_empty() {
+        if load.is_some_and(|load| load.is_last) {
+            // The rows that are there stay.
+            return Outcome::of(parsed.refusal());
+        }
+        after.note_lack();
     }
     let response = Response::json(200, parsed.body());
     let is_here =
@@ -352,6 +389,10 @@ fn import(
     stored(TableWrite { rows, state, ..write_to(message, into) }, response)
 }
 
+fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 fn name_of(message: &OfTable, row: &TableRow) -> RowName {
     let OfTable { audience, table, .. } = message;
     RowName { audience: audience.clone(), table: table.clone(), key: row.key.clone() }
@@ -364,6 +405,9 @@ fn ask(message: &OfTable, across: &Across, acts: Vec<(u32, TableAct)>) -> Option
         let is = |sent: &OfTable| sent.table == message.table && sent.act == act;
         match across.asked_of_table(shard, is) {
             Some(Some(response)) if response.status == 200 => {}
+            Some(Some(response)) if response.status == Refusal::CONFLICT.status => {
+                return Some(refused(PAST));
+            }
             // What was stored elsewhere changes nothing when it is sent again.
             Some(_) => return Some(Outcome::of(Response::problem(Refusal::STORAGE, None))),
             None => {

@@ -28,6 +28,7 @@ pub(super) const DESCRIBED_ROWS: &[Described] = &[
             Refusal::AUDIENCE_UNKNOWN,
             Refusal::ROWS_UNKNOWN,
             Refusal::CONFLICT,
+            Refusal::ROWS_REJECTED,
             Refusal::NEEDS_FORM,
         ],
     },
