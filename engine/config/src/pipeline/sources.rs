@@ -32,9 +32,16 @@ impl Sources {
         }
         // With one source, its columns need no alias, and dots are paths into objects.
         if self.all.len() == 1 && (of_alias.is_none() || rest.is_empty()) {
-            let suspicious = if rest.is_empty() { None } else { self.by_topic(first) };
+            let suspicious =
+                if rest.is_empty() { None } else { self.by_topic(first).or_else(|| self.mistyped(first)) };
             let Some(alias) = suspicious else { return Some((0, names.join("."))) };
-            let help = format!("here `{first}` is called `{alias}`");
+            let help = match self.by_topic(first) {
+                Some(_) => format!("here `{first}` is called `{alias}`"),
+                None => format!(
+                    "the source is called `{alias}`; of an object in it write `{alias}.{}`",
+                    names.join(".")
+                ),
+            };
             sql.note(Code::BadQuery, span_of(parts), format!("no source is called `{first}`"), Some(help));
             return None;
         }
@@ -54,6 +61,13 @@ impl Sources {
         };
         sql.note(Code::BadQuery, span_of(parts), format!("no source is called `{first}`"), Some(help));
         None
+    }
+
+    /// The alias of the one source, if a name with dots probably means that: in other cases, nearly so, or by another letter.
+    fn mistyped(&self, first: &str) -> Option<&str> {
+        let alias = self.all.first().filter(|source| source.alias != source.topic)?.alias.as_str();
+        let is_near = alias.eq_ignore_ascii_case(first) || did_you_mean(first, [alias]).is_some();
+        (is_near || first.chars().count() == 1).then_some(alias)
     }
 
     /// The alias of a topic that is named by it.

@@ -40,6 +40,13 @@ impl Out {
         let writer: Box<dyn Write> = if path.as_os_str() == "-" {
             Box::new(io::stdout())
         } else if let Some(state) = state {
+            let committed = state.output(&state::full(path)?)?.unwrap_or(0);
+            if committed > 0 && !path.exists() {
+                let message = format!("`{shown}` is gone, of which {committed} bytes were committed");
+                return Err(
+                    Failure::new(message).help("put the file back, or name another one for the rows to come")
+                );
+            }
             let mut file =
                 OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
             if file.metadata().map_err(failed)?.is_file() {

@@ -96,10 +96,6 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let (inputs, rows) = (topics::inputs(&chain, &args.inputs)?, topics::outputs(&chain, &args.outputs)?);
     let others = [&args.expired, &args.dead, &args.trace].map(Option::as_ref);
     let written = rows.iter().map(|(_, path)| path).chain(others.into_iter().flatten());
-    topics::apart(
-        inputs.iter().flat_map(|(_, paths)| paths),
-        written.filter(|path| path.as_os_str() != "-"),
-    )?;
     let mut state = None;
     if let Some(folder) = &args.state {
         let mut opened = State::open(folder, &plans(&pipelines)?)?;
@@ -107,6 +103,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         opened.order(chain.streams())?;
         state = Some(opened);
     }
+    let read = inputs.iter().flat_map(|(_, paths)| paths).chain(&args.pipelines);
+    topics::apart(read, written, args.state.as_deref())?;
     let files = files(inputs, state.as_mut())?;
     let stop = Arc::new(AtomicBool::new(false));
     let source = Files::open(files, now_ms())?;

@@ -259,7 +259,15 @@ fn connect(database: &Path) -> rusqlite::Result<Connection> {
 
 /// The path by which a file is known, whatever the working directory.
 pub(super) fn full(path: &Path) -> Result<String, Failure> {
-    let full = fs::canonicalize(path).map_err(|error| Failure::of_file("find", path.display(), error))?;
+    let failed = |error| Failure::of_file("find", path.display(), error);
+    let full = match path.file_name() {
+        // One that is not there has a folder that is.
+        Some(name) if !path.exists() => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            fs::canonicalize(folder.unwrap_or(Path::new("."))).map_err(failed)?.join(name)
+        }
+        _ => fs::canonicalize(path).map_err(failed)?,
+    };
     Ok(full.display().to_string())
 }
 

@@ -1,7 +1,8 @@
 //! The files of topics: which are read, in which order, and where rows go.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use usher_config::did_you_mean;
 use usher_pipelines::{Chain, Plan, Stream};
@@ -44,34 +45,74 @@ pub(super) fn inputs(chain: &Chain, named: &[Named]) -> Result<Vec<(String, Vec<
             let help = format!("add --input {topic}=FILE; /dev/null has no rows");
             return Err(Failure::usage(format!("no file is named for the topic `{topic}`")).help(help));
         }
+        let files: Vec<Option<Identity>> =
+            paths.iter().map(|path| Identity::of(path, "/dev/stdin")).collect();
+        let again = (1..files.len()).find(|at| files[*at].is_some() && files[..*at].contains(&files[*at]));
+        if let Some(path) = again.and_then(|at| paths.get(at)) {
+            let message = format!("{} is named twice for the topic `{topic}`", shown(path, "standard input"));
+            return Err(Failure::usage(message).help("its records would count twice: name it once"));
+        }
         inputs.push((topic.to_owned(), paths));
     }
     Ok(inputs)
 }
 
-/// Refuses a file that would be written twice at once, or read while it is written.
+/// A file, whatever path leads to it.
+#[derive(PartialEq, Eq)]
+enum Identity {
+    /// Its device and number there.
+    There(u64, u64),
+    /// The path of one that is not there yet.
+    New(PathBuf),
+}
+
+impl Identity {
+    /// None of pipes and devices, which may be shared. `-` is the standard stream that `standard` leads to.
+    fn of(path: &Path, standard: &str) -> Option<Identity> {
+        let path = if path.as_os_str() == "-" { Path::new(standard) } else { path };
+        match fs::metadata(path) {
+            Ok(found) => found.is_file().then(|| Identity::There(found.dev(), found.ino())),
+            Err(_) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+                Some(Identity::New(folder.join(path.file_name()?)))
+            }
+        }
+    }
+}
+
+fn shown(path: &Path, standard: &str) -> String {
+    if path.as_os_str() == "-" { standard.to_owned() } else { format!("`{}`", path.display()) }
+}
+
+/// Refuses a file that would be written twice at once, or read while it is written, and one in the folder of the state.
 pub(super) fn apart<'p>(
     inputs: impl Iterator<Item = &'p PathBuf>,
     outputs: impl Iterator<Item = &'p PathBuf>,
+    state: Option<&Path>,
 ) -> Result<(), Failure> {
-    // Pipes and devices may be shared.
-    let file = |path: &PathBuf| fs::canonicalize(path).ok().filter(|full| full.is_file());
-    let mut known: Vec<PathBuf> = inputs.filter_map(file).collect();
+    let mut known: Vec<Identity> = inputs.filter_map(|path| Identity::of(path, "/dev/stdin")).collect();
     let read = known.len();
+    let state = state.and_then(|folder| fs::canonicalize(folder).ok());
     for path in outputs {
-        // One that is not there yet is compared as it is written.
-        let full = file(path).or_else(|| (!path.exists()).then(|| path.clone()));
-        let Some(full) = full else { continue };
-        match known.iter().position(|other| *other == full) {
+        let folder =
+            path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        let folder = folder.and_then(|folder| fs::canonicalize(folder).ok());
+        if folder.is_some_and(|folder| state.as_ref() == Some(&folder)) {
+            let message = format!("`{}` is in the folder of the state", path.display());
+            return Err(Failure::usage(message).help("name a file in another folder"));
+        }
+        let Some(identity) = Identity::of(path, "/dev/stdout") else { continue };
+        match known.iter().position(|other| *other == identity) {
             Some(place) if place < read => {
-                let message = format!("`{}` is read and written", path.display());
+                let message = format!("{} is read and written", shown(path, "standard output"));
                 return Err(Failure::usage(message).help("name another file for what is written"));
             }
             Some(_) => {
-                let message = format!("`{}` is named for two outputs", path.display());
+                let message = format!("{} is named for two outputs", shown(path, "standard output"));
                 return Err(Failure::usage(message).help("name a file for each"));
             }
-            None => known.push(full),
+            None => known.push(identity),
         }
     }
     Ok(())
@@ -86,6 +127,11 @@ pub(super) fn outputs(chain: &Chain, values: &[String]) -> Result<Vec<Named>, Fa
     for value in values {
         let named =
             value.split_once('=').filter(|(topic, _)| plans(chain).any(|plan| plan.output() == *topic));
+        let meant = value.split_once('=').filter(|_| named.is_none());
+        if let Some(help) = meant.and_then(|(topic, _)| did_you_mean(topic, plans(chain).map(Plan::output))) {
+            let message = format!("no pipeline writes the topic of `--output {value}`");
+            return Err(Failure::usage(message).help(help));
+        }
         let (topic, path) = match (named, first, second) {
             (Some(named), _, _) => named,
             (None, Some(topic), None) => (topic, value.as_str()),
