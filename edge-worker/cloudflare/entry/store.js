@@ -356,8 +356,8 @@ export class UsherStore {
     }
     // Any of the parts may have stored messages for other shards.
     const dueMs = folded.dueMs || (staged && placementOf(this.#env).shards > 1 ? Date.now() : 0);
-    // The same of activations.
-    return { ...folded, statements: [], dueMs, sends: folded.sends || staged };
+    // The same of activations, where there are any.
+    return { ...folded, statements: [], dueMs, sends: folded.sends || (staged && this.#hasActivations(service)) };
   }
 
   #run(statements) {
