@@ -3,7 +3,7 @@
 //! `cargo test -p usher-tests --test erasures`.
 
 use usher_edge::Step;
-use usher_tests::bed::{Bed, NOW_MS};
+use usher_tests::bed::{Bed, NOW_MS, is_claim};
 
 /// The receipts of an event.
 fn receipts(bed: &mut Bed, event: &str) -> String {
@@ -170,6 +170,43 @@ fn a_survivor_gets_an_erased_key() {
     let late = receipts(&mut bed, &format!(r#"{{"a": "{a}", "c": "{c}", "time": {before}, "n": 16}}"#));
     assert!(late.contains("erased"), "{late}");
     assert_eq!(bed.views("a", &a), Some(13));
+}
+
+/// A profile has claimed a key of one that is erased, by this key or another, and waits for something else: what it then commits hears of
+/// the erasure.
+#[test]
+fn an_erasure_between_claim_and_commit() {
+    for by in ["person", "c"] {
+        let mut bed = Bed::new(3);
+        let (a, b) = (bed.value_in("a", 0), bed.value_in("b", 1));
+        let (c, person) = (bed.value_in("c", 2), bed.value_in("person", 2));
+        bed.tell(&format!(r#"{{"a": "{a}", "n": 1}}"#));
+        bed.shards.now_ms += 1_000;
+        bed.tell(&format!(r#"{{"c": "{c}", "person": "{person}", "n": 2}}"#));
+        let first = format!(r#"{{"a": "{a}", "person": "{person}", "n": 4}}"#);
+        let joining = bed.send(&format!(r#"{first}, {{"a": "{a}", "b": "{b}", "n": 8}}"#));
+        while !bed.shards.queue.iter().any(|sent| sent.shard == 1 && is_claim(sent)) {
+            assert!(bed.shards.step(0) || bed.shards.tick(), "the second key comes to be claimed");
+        }
+        while let Some(at) = bed.shards.queue.iter().position(|sent| sent.shard != 1) {
+            bed.shards.step(at);
+        }
+        let claimed = |bed: &Bed| bed.shards.stores[2].shard.pointers.iter().any(|row| row.holder.is_some());
+        assert!(claimed(&bed), "the first one is claimed");
+        let held: Vec<_> = bed.shards.queue.drain(..).collect();
+        bed.shards.now_ms += 1_000;
+        let erased = bed.of_profile("DELETE", by, if by == "c" { &c } else { &person });
+        while bed.shards.answer(erased).is_none() {
+            assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to an end");
+        }
+        assert_eq!(bed.shards.answer(erased).map(|answer| answer.status), Some(200));
+        bed.shards.queue.extend(held);
+        bed.shards.settle();
+        let answer = bed.shards.answer(joining).expect("answered");
+        let receipts = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(receipts.contains("erased"), "by {by}: {receipts}");
+        assert_eq!((bed.views("a", &a), bed.views("person", &person)), (Some(9), Some(0)), "by {by}");
+    }
 }
 
 /// Imports of an erased key are refused wherever its profile begins anew, until they are admitted.

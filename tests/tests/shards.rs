@@ -513,6 +513,31 @@ fn a_batch_over_shards_that_mint_ids() {
     );
 }
 
+/// The home of a key leads to a profile that was absorbed, and has not heard that its survivor let the key go to a neighbour.
+#[test]
+fn a_pointer_to_what_a_profile_was_before() {
+    let mut bed = Bed::new(3);
+    let (a, other) = (bed.value_in("a", 0), bed.value_in("b", 0));
+    let (c, later) = (bed.value_in("c", 2), bed.value_in("person", 2));
+    bed.tell(&format!(r#"{{"c": "{c}", "n": 1}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"person": "{later}", "n": 2}}"#));
+    bed.tell(&format!(r#"{{"a": "{a}", "person": "{later}", "n": 4}}"#));
+    bed.shards.now_ms += 1_000;
+    bed.tell(&format!(r#"{{"b": "{other}", "n": 8}}"#));
+    let absorbed = bed.profiles(&[("b", &other)])[0];
+    bed.tell(&format!(r#"{{"b": "{other}", "c": "{c}", "n": 16}}"#));
+    assert_eq!((bed.views("a", &a), bed.views("b", &other)), (Some(6), Some(25)));
+    let holder = bed.profiles(&[("person", &later)])[0];
+    let mut pointers = bed.shards.stores[0].shard.pointers.iter_mut().filter_map(|row| row.holder.as_mut());
+    let pointed = pointers.find(|at| at.id == holder).expect("the key is elsewhere");
+    (pointed.id, pointed.shard) = (absorbed, 0);
+    assert_eq!(bed.views("a", &a), Some(6));
+    // The home has been told.
+    let told = bed.shards.stores[0].shard.pointers.iter().filter_map(|row| row.holder);
+    assert!(told.clone().all(|holder| holder.id != absorbed), "{:?}", told.collect::<Vec<_>>());
+}
+
 /// A profile is sealed for one survivor, and an event has its key, which that one has by now, beside the key of a third profile: its
 /// state goes one way only.
 #[test]
