@@ -29,12 +29,17 @@ pub(crate) const FILE_STEM_CHARS_MAX: usize = 60;
 /// Maximum length of a simple key in a constant; YAML requires an explicit mark from 1,024 characters on.
 pub(crate) const SIMPLE_KEY_BYTES_MAX: usize = 200;
 /// Maximum length of a pipeline's query, in bytes.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) const QUERY_BYTES_MAX: usize = 64 * 1024;
 /// Maximum number of columns of a query.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) const QUERY_COLUMNS_MAX: usize = 500;
 /// Maximum number of joins of a query.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) const QUERY_JOINS_MAX: usize = 16;
 /// Maximum number of operators of a query: each may nest what the parser made of the others.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) const QUERY_OPERATORS_MAX: usize = 500;
 /// Maximum depth of an expression of a query.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) const QUERY_DEPTH_MAX: usize = 64;
