@@ -78,7 +78,7 @@ export class Deliveries {
   #turn(service, shard, goesOn) {
     const results = this.#ended;
     this.#ended = [];
-    // What is stored from here on is for the next turn.
+    // Messages that are stored from here on are for the next turn.
     this.#dueMs = Infinity;
     let answer;
     this.#isTurning = true;

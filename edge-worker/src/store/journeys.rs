@@ -1,6 +1,6 @@
 //! Rows of journeys: when visitors have to be led on, and what steps send.
 
-use super::activations::DeliveryRow;
+use crate::message::DeliveryRow;
 
 /// When a profile has to be led on.
 #[derive(Clone, Debug, PartialEq, Eq)]

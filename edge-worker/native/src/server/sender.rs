@@ -26,7 +26,7 @@ pub(super) struct Sender {
     shared: Arc<Shared>,
 }
 
-/// What attempts and the writer share.
+/// Shared by attempts and the writer.
 #[derive(Default)]
 struct Shared {
     /// Those that ended, each with its shard.
@@ -100,7 +100,7 @@ impl Sender {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        // What is under way is attempted again after the start.
+        // Messages under way are attempted again after the start.
         if let Some((runtime, _)) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -1,4 +1,4 @@
-//! What is wrong with a criterion or an expression, drawn as `validate` draws it.
+//! Mistakes in a criterion or an expression, drawn as `validate` draws them.
 
 use usher_config::{Finding, Location, Source, render};
 use usher_engine::diagnostic::{Code, Diagnostic};

@@ -57,7 +57,7 @@ impl Out {
                     return Err(Failure::new(message)
                         .help("put the file back, or name another one for the rows to come"));
                 }
-                // What is behind was written after the last commit, and comes again.
+                // Bytes behind it were written after the last commit, and come again.
                 file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
                 kept = Some(Kept { path, file: file.try_clone().map_err(failed)? });
             }

@@ -142,7 +142,7 @@ impl State {
         let full = if is_file { full(path)? } else { shown.clone() };
         let (mut place, head) = self.stored(topic, &full).map_err(|error| self.unread(&error))?;
         if !is_file {
-            // What comes through a pipe is gone.
+            // Records of a pipe are gone.
             place.bytes = 0;
         }
         if place.bytes > 0 && head_of(path, place.bytes).as_ref() != Some(&head) {
