@@ -1,5 +1,7 @@
 //! Keys of erased profiles: their homes refuse what is older, and forget who had them.
 
+use usher_engine::planted::{self, Bug};
+
 use super::step::Step;
 use crate::message::KeyOf;
 use crate::message::shards::{Forget, KeyState, Refusing, Suppress};
@@ -14,7 +16,9 @@ impl Step<'_> {
         for (index, (name, value)) in suppress.keys.iter().enumerate() {
             let (audience, name, value) = (suppress.audience.clone(), name.clone(), value.clone());
             let key = KeyOf { audience, name, value };
-            upkeep.suppressed.push(Suppression { name: self.across.name(&key), at_ms: suppress.at_ms });
+            if !planted::is(Bug::ForgetsErasures) {
+                upkeep.suppressed.push(Suppression { name: self.across.name(&key), at_ms: suppress.at_ms });
+            }
             let KeyState { holder, generation, .. } = self.state(&key, index);
             let is_of_it = |id: [u8; 16]| {
                 self.found.sealed.iter().any(|row| row.audience == self.audience && row.id == id)
