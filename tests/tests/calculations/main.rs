@@ -1,7 +1,8 @@
-//! Expressions against an evaluator that is slow and obvious: 10,000 of them with conditions, each over some rows; and as
-//! outputs, where a sensitive value may be in the result. `USHER_CASES=10` tries ten times as many, `USHER_SEED=7` one.
+//! Expressions against an evaluator that is slow and obvious: 10,000 of them with conditions, each over some rows; those that
+//! SQL has, too, against SQLite; and as outputs, where a sensitive value may be in the result. `USHER_CASES=10` tries ten times as many, `USHER_SEED=7` one.
 
 mod slow;
+mod sqlite;
 mod times;
 mod truth;
 
@@ -200,4 +201,68 @@ fn an_output_is_withheld_where_a_sensitive_value_may_be_in_its_result() {
     println!("{tally:?}");
     let is_whole = std::env::var_os("USHER_SEED").is_none() && cases(OUTPUTS) >= OUTPUTS;
     assert!(!is_whole || (tally.len() == 5 && tally.values().all(|count| *count > 10)), "{tally:?}");
+}
+
+#[test]
+fn what_sql_has_too_is_as_sqlite_says() {
+    let mut tally: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in seeds(OUTPUTS) {
+        let random = &mut Random::new(seed);
+        // A table of few rows takes longer to make than an expression to calculate.
+        let rows: Vec<Vec<Option<Value>>> = (0..ROWS).map(|_| of_sql(row(random))).collect();
+        let databases: Vec<_> = rows.iter().map(|cells| sqlite::stored(cells).expect("a row")).collect();
+        for _ in 0..20 {
+            let kind = random.pick(&[Kind::Number, Kind::Text, Kind::Boolean]);
+            let (expr, wanted) = (bounded(random, kind), bounded_condition(random));
+            let columns = COLUMNS.map(|(name, data_type)| (name, Some(data_type)));
+            let (conditions, values) = ([wanted], [expr]);
+            let all = Expressions::compile(&columns, &conditions, &values).expect("compiled");
+            let (value, truth) = (sqlite::sql(&values[0]), sqlite::sql_of(&conditions[0]));
+            for (cells, database) in rows.iter().zip(&databases) {
+                let row = Cells(cells);
+                if let Some(cell) = value.as_ref().and_then(|sql| sqlite::ask(database, sql)) {
+                    let found = all.value(0, &row, NOW_MS, NOW_MS);
+                    let found = found.as_ref().map_or(rusqlite::types::Value::Null, sqlite::result);
+                    assert!(
+                        equal(&found, &cell),
+                        "seed {seed}: {} is {found:?}, not {cell:?}\n  on {cells:?}",
+                        values[0]
+                    );
+                    *tally.entry(format!("{kind:?}")).or_default() += 1;
+                }
+                if let Some(cell) = truth.as_ref().and_then(|sql| sqlite::ask(database, sql)) {
+                    let found = match all.truth(0, &row, NOW_MS, NOW_MS) {
+                        Truth::Unknown => rusqlite::types::Value::Null,
+                        truth => rusqlite::types::Value::Integer(i64::from(truth == Truth::True)),
+                    };
+                    assert_eq!(found, cell, "seed {seed}: {}\n  on {cells:?}", conditions[0]);
+                    *tally.entry(format!("{found:?}")).or_default() += 1;
+                }
+            }
+        }
+    }
+    println!("{tally:?}");
+    let is_whole = std::env::var_os("USHER_SEED").is_none() && cases(OUTPUTS) >= OUTPUTS;
+    assert!(!is_whole || (tally.len() == 6 && tally.values().all(|count| *count > 500)), "{tally:?}");
+}
+
+/// A row with what SQLite knows, too; numbers in texts are numbers.
+fn of_sql(row: Vec<Option<Value>>) -> Vec<Option<Value>> {
+    let known = |(name, cell): (&str, Option<Value>)| match cell? {
+        Value::String(text) if name.starts_with('n') => Some(Value::from(text.parse::<i64>().ok()?)),
+        Value::String(text) if name.starts_with('t') => {
+            Some(Value::String(text.chars().map(|c| if c.is_ascii() { c } else { 'Q' }).collect()))
+        }
+        value if name.starts_with('n') || name == "b1" => sqlite::cell(&value).is_some().then_some(value),
+        _ => None,
+    };
+    COLUMNS.iter().zip(row).map(|((name, _), cell)| known((name, cell))).collect()
+}
+
+fn equal(left: &rusqlite::types::Value, right: &rusqlite::types::Value) -> bool {
+    use rusqlite::types::Value::{Integer, Real};
+    match (left, right) {
+        (Integer(left), Real(right)) | (Real(right), Integer(left)) => *left as f64 == *right,
+        (left, right) => left == right,
+    }
 }
