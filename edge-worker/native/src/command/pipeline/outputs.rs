@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 use serde_json::json;
 use usher_engine::value::Value;
-use usher_pipelines::{Change, Ended, OutputRow, Plan, Read, Refused, Sink, Step};
+use usher_pipelines::{Change, Ended, OutputRow, Plan, Read, Refused, RefusedReason, Sink, Step};
 
 use super::state::{self, State};
 use crate::exit::Failure;
+use crate::terminal::{clean, note};
 
 /// A file, or standard output, and what failed there.
 struct Out {
@@ -108,6 +109,8 @@ pub(super) struct Outputs {
     dead: Option<Out>,
     trace: Option<Out>,
     state: Option<State>,
+    /// True once the first refused line was told; others are counted.
+    has_told: bool,
 }
 
 impl Outputs {
@@ -123,7 +126,7 @@ impl Outputs {
             rows.into_iter().map(|(topic, path)| Ok((topic, create(&path)?))).collect::<Result<_, _>>()?;
         let [expired, dead, trace] = [expired, dead, trace].map(|path| path.map(create).transpose());
         let (expired, dead, trace) = (expired?, dead?, trace?);
-        Ok(Outputs { rows, expired, dead, trace, state })
+        Ok(Outputs { rows, expired, dead, trace, state, has_told: false })
     }
 
     /// Stores that the outputs are as they are, before anything is written to them.
@@ -139,6 +142,27 @@ impl Serialize for Columns<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
+}
+
+/// The first line that was refused, for people; files of other formats are recognized.
+fn first_refused(refused: &Refused) -> String {
+    let Refused { reason, detail, topic, partition, offset, record } = refused;
+    let kind = if *reason == RefusedReason::NotJson { "not JSON: " } else { "" };
+    let looks_like = match record.trim_start().as_bytes() {
+        // Its first bytes; the second one is no text.
+        [0x1f, ..] => Some("gzip: unpack it first (`gunzip -c FILE`)"),
+        [b'[', ..] => Some("one JSON array: write a record a line (`jq -c '.[]' FILE`)"),
+        [b'{' | b'"', ..] | [] => None,
+        rest if rest.iter().any(|byte| matches!(byte, b',' | b';' | b'\t')) => {
+            Some("CSV: write a JSON object a line")
+        }
+        _ => None,
+    };
+    let hint = looks_like.map_or_else(String::new, |format| format!("\n  help: it looks like {format}"));
+    format!(
+        "refused: line {offset} of `{topic}`, file {}: {kind}{detail}{hint}\n  help: `--dead FILE` keeps such lines with their reasons",
+        partition + 1
+    )
 }
 
 /// An event that ended, as a line.
@@ -175,7 +199,12 @@ impl Sink for Outputs {
     }
 
     fn refused(&mut self, refused: &Refused) -> Result<(), String> {
-        let Some(out) = &mut self.dead else { return Ok(()) };
+        let Some(out) = &mut self.dead else {
+            if !std::mem::replace(&mut self.has_told, true) {
+                note(&clean(&first_refused(refused)));
+            }
+            return Ok(());
+        };
         let Refused { reason, detail, topic, partition, offset, record } = refused;
         out.line(&json!({
             "reason": reason.as_str(),
