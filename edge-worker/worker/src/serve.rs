@@ -25,35 +25,13 @@ pub async fn fetch(mut request: Request, env: Env, context: Context) -> Result<R
     catch_up(&env, &context).await;
     let head = OwnedHead::of(&request)?;
     let body = Body::of(&request);
-    let rate = env.rate_limiter("USHER_RATE").ok();
-    let mut most = body.bound();
-    if !body.is_small() || rate.is_some() {
-        // A body is read only for a caller who may send it.
-        let admitted = edge(|edge| match front::admit(edge, &head.head()) {
-            Ok(admitted) if body.is_over(admitted.body_bytes_max()) => {
-                Err(front::failed(edge, &head.head(), Refusal::TOO_LARGE))
-            }
-            Ok(admitted) => Ok((admitted.body_bytes_max(), admitted.is_metered())),
-            Err(refused) => Err(refused),
-        });
-        let refused = match admitted {
-            Err(refused) => Some(refused),
-            Ok((bound, is_metered)) => {
-                if !body.is_small() {
-                    most = bound;
-                }
-                let over = match rate.filter(|_| is_metered) {
-                    Some(rate) => is_over_rate(&rate, &request, head.id()).await,
-                    None => false,
-                };
-                over.then(|| failed(&head, Refusal::RATE))
-            }
-        };
-        if let Some(refused) = refused {
+    let most = match admit(&env, &request, (&head, &body)).await {
+        Ok(most) => most,
+        Err(refused) => {
             discard(&request).await;
             return response::of(refused, head.id());
         }
-    }
+    };
     let body = match body.read(&mut request, most).await {
         Ok(body) => body,
         Err(refusal) => return response::of(failed(&head, refusal), head.id()),
@@ -61,29 +39,51 @@ pub async fn fetch(mut request: Request, env: Env, context: Context) -> Result<R
     // The head is checked again: the edge may have changed while the body came.
     let step = edge(|edge| front::handle(edge, &head.with(&body)));
     drop(body);
+    perform(&env, &context, &head, step).await
+}
+
+/// The most bytes that are read of the body of this caller; `Err` is the refusal of one who may not send it.
+async fn admit(
+    env: &Env,
+    request: &Request,
+    (head, body): (&OwnedHead, &Body),
+) -> std::result::Result<usize, usher_edge::Response> {
+    let rate = env.rate_limiter("USHER_RATE").ok();
+    if body.is_small() && rate.is_none() {
+        return Ok(body.bound());
+    }
+    let (bound, is_metered) = edge(|edge| match front::admit(edge, &head.head()) {
+        Ok(admitted) if body.is_over(admitted.body_bytes_max()) => {
+            Err(front::failed(edge, &head.head(), Refusal::TOO_LARGE))
+        }
+        Ok(admitted) => Ok((admitted.body_bytes_max(), admitted.is_metered())),
+        Err(refused) => Err(refused),
+    })?;
+    if let Some(rate) = rate.filter(|_| is_metered)
+        && is_over_rate(&rate, request, head.id()).await
+    {
+        return Err(failed(head, Refusal::RATE));
+    }
+    Ok(if body.is_small() { body.bound() } else { bound })
+}
+
+/// Takes a request's step to its end.
+async fn perform(env: &Env, context: &Context, head: &OwnedHead, step: Step) -> Result<Response> {
     match step {
         Step::Respond(answer) => {
             response::of(edge(|edge| front::charge(edge, &head.head(), answer)), head.id())
         }
         Step::Write { shard, message } => {
-            let sent = send(writer(&env, shard), &message, head.id()).await;
-            without_copies(&env, &context, deliver(sent, &message, head.id())?, head.id())
+            let sent = send(writer(env, shard), &message, head.id()).await;
+            without_copies(env, context, deliver(sent, &message, head.id())?, head.id())
         }
         Step::LookUp(pending) => {
-            let refused = edge(|edge| lookup::meter(edge, &pending)).err();
-            let answer = match refused {
-                Some(refused) => refused,
-                None => {
-                    let answer = look_up(&env, &context, &head, &pending).await;
+            let answer = match edge(|edge| lookup::meter(edge, &pending)) {
+                Err(refused) => refused,
+                Ok(()) => {
+                    let answer = look_up(env, context, head, &pending).await;
                     if let Some((shard, message)) = pending.later {
-                        let (env, id) = (env.clone(), head.id().to_owned());
-                        context.wait_until(async move {
-                            let sent = send(writer(&env, shard), &message, &id).await;
-                            let answer = deliver(sent, &message, &id);
-                            if let Some(answer) = quiet(&id, "storage_unavailable", answer) {
-                                forget_copies(&env, answer, &id).await;
-                            }
-                        });
+                        store_later(env, context, head, (shard, message));
                     }
                     answer
                 }
@@ -92,20 +92,32 @@ pub async fn fetch(mut request: Request, env: Env, context: Context) -> Result<R
         }
         Step::Publish { hash, body, message, restore } => {
             // The body first, then the pointer, so that no pointer refers to a missing body.
-            if let Err(error) = store(&env, &hash, &body, head.id()).await {
+            if let Err(error) = store(env, &hash, &body, head.id()).await {
                 log::fault(head.id(), "storage_unavailable", &error.to_string());
-                return response::of(failed(&head, Refusal::STORAGE), head.id());
+                return response::of(failed(head, Refusal::STORAGE), head.id());
             }
             // A control object that lost the audience continues from the shards' number.
             if let Some(restore) = restore {
-                quiet(head.id(), "storage_unavailable", send(control(&env), &restore, head.id()).await);
+                quiet(head.id(), "storage_unavailable", send(control(env), &restore, head.id()).await);
             }
-            instruct(&env, &message, head.id()).await
+            instruct(env, &message, head.id()).await
         }
-        Step::Control { message } => instruct(&env, &message, head.id()).await,
+        Step::Control { message } => instruct(env, &message, head.id()).await,
         // This build has the control plane, and there is one shard.
-        Step::ControlPlane | Step::Split(_) => response::of(failed(&head, Refusal::INTERNAL), head.id()),
+        Step::ControlPlane | Step::Split(_) => response::of(failed(head, Refusal::INTERNAL), head.id()),
     }
+}
+
+/// Delivers the event of a lookup after its answer.
+fn store_later(env: &Env, context: &Context, head: &OwnedHead, (shard, message): (u32, Vec<u8>)) {
+    let (env, id) = (env.clone(), head.id().to_owned());
+    context.wait_until(async move {
+        let sent = send(writer(&env, shard), &message, &id).await;
+        let answer = deliver(sent, &message, &id);
+        if let Some(answer) = quiet(&id, "storage_unavailable", answer) {
+            forget_copies(&env, answer, &id).await;
+        }
+    });
 }
 
 /// The refusal of a request, in the format of its route.

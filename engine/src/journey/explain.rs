@@ -3,10 +3,10 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::definition::{ExitWhen, Gate, Journey, StepKind, key_of};
+use crate::definition::{ExitWhen, Gate, Journey, Stage, Step, StepKind, key_of};
 use crate::explain::{ConditionTrace, conditions};
-use crate::plan::{GatePlan, WhenPlan};
-use crate::progress::{Ending, Progress, Rest};
+use crate::plan::{GatePlan, JourneyPlan, StagePlan, WhenPlan};
+use crate::progress::{Current, Ending, Progress, Rest};
 use crate::section::Prepared;
 use crate::xxh3;
 
@@ -74,88 +74,120 @@ impl Prepared<'_, '_> {
     fn journey(&self, index: usize, journey: &Journey, progress: &Progress) -> JourneyTrace {
         let plan = self.plan.journeys.get(index);
         let ended = progress.finished.iter().map(|ended| (Ending::as_str(ended.how), ended.ended_ms));
-        let mut trace = JourneyTrace {
+        let place = progress.current.as_ref().map(|current| (current, Place::of(journey, plan, current)));
+        JourneyTrace {
             name: journey.name.clone(),
             runs: plan.is_some_and(|plan| plan.runs),
-            standing: None,
+            standing: place.as_ref().map(|(current, place)| standing(journey, place.as_ref(), current)),
             finished: ended.collect(),
-            moves: Vec::new(),
-        };
-        let mut add = |what: &str, gate: Option<&Gate>, plan: Option<&GatePlan>| {
-            if let (Some(gate), Some(plan)) = (gate, plan) {
-                trace.moves.push(GateTrace {
-                    what: what.to_string(),
-                    key_event: gate.key_event.clone(),
-                    at_ms: None,
-                    criteria: Some(conditions(self, &gate.criteria, &plan.criteria)),
-                });
-            }
-        };
-        let stages = plan.map(|plan| plan.stages.as_slice()).unwrap_or_default();
-        let Some(current) = &progress.current else {
-            let first = journey.stages.first().and_then(|stage| stage.entry.as_ref());
-            add("entry", first, stages.first().and_then(|stage| stage.entry.as_ref()));
-            return trace;
-        };
+            moves: match &place {
+                Some((current, place)) => self.moves(journey, plan, (current, place.as_ref())),
+                None => self.entry(0, "entry", journey, plan).into_iter().collect(),
+            },
+        }
+    }
+
+    /// The conditions that would move a visitor who is in the journey: those over time last.
+    fn moves(
+        &self,
+        journey: &Journey,
+        plan: Option<&JourneyPlan>,
+        (current, place): (&Current, Option<&Place<'_>>),
+    ) -> Vec<GateTrace> {
         let goal = plan.and_then(|plan| plan.goal.as_ref()).map(|(gate, _)| gate);
-        add("goal", journey.goal.as_ref().map(|goal| &goal.gate), goal);
-        let mut times = Vec::new();
-        let number = stages.iter().position(|stage| stage.name == current.stage);
-        let at = number.and_then(|number| Some((journey.stages.get(number)?, stages.get(number)?)));
+        let mut moves = Vec::new();
+        moves.extend(self.gate("goal", journey.goal.as_ref().map(|goal| &goal.gate), goal));
+        let Some(Place { number, stage, plan: of_stage }) = place else { return moves };
         let is_completed = current.rest == Rest::Completed;
-        if let Some((stage, plan)) = at {
-            if !is_completed {
-                add("milestone", stage.milestone.as_ref(), plan.milestone.as_ref());
-            }
-            let next = number.and_then(|number| number.checked_add(1));
-            if (is_completed || stage.milestone.is_none())
-                && let Some(next) = next
-            {
-                let gate = journey.stages.get(next).and_then(|stage| stage.entry.as_ref());
-                add("next_stage", gate, stages.get(next).and_then(|stage| stage.entry.as_ref()));
-            }
-            for (exit, plan) in stage.exits.iter().zip(&plan.exits) {
-                let what = alloc::format!("exit: {}", exit.name);
-                match (&exit.when, &plan.when) {
-                    (ExitWhen::Gate(gate), WhenPlan::Gate(plan)) => {
-                        add(&what, Some(gate.as_ref()), Some(plan));
-                    }
-                    (ExitWhen::After(after_ms), _) => {
-                        times.push((what, current.staged_ms.saturating_add(*after_ms)));
-                    }
-                    (ExitWhen::Gate(_), WhenPlan::After(_)) => {}
+        if !is_completed {
+            moves.extend(self.gate("milestone", stage.milestone.as_ref(), of_stage.milestone.as_ref()));
+        }
+        if is_completed || stage.milestone.is_none() {
+            moves.extend(self.entry(number.saturating_add(1), "next_stage", journey, plan));
+        }
+        let mut times = Vec::new();
+        for (exit, plan) in stage.exits.iter().zip(&of_stage.exits) {
+            let what = alloc::format!("exit: {}", exit.name);
+            match (&exit.when, &plan.when) {
+                (ExitWhen::Gate(gate), WhenPlan::Gate(plan)) => {
+                    moves.extend(self.gate(&what, Some(gate.as_ref()), Some(plan)));
                 }
+                (ExitWhen::After(after_ms), _) => {
+                    let at_ms = Some(current.staged_ms.saturating_add(*after_ms));
+                    times.push(GateTrace { what, key_event: None, at_ms, criteria: None });
+                }
+                (ExitWhen::Gate(_), WhenPlan::After(_)) => {}
             }
         }
-        trace.moves.extend(times.into_iter().map(|(what, at_ms)| GateTrace {
-            what,
-            key_event: None,
-            at_ms: Some(at_ms),
-            criteria: None,
-        }));
-        let position =
-            at.and_then(|(_, plan)| plan.steps.iter().position(|step| Some(step.name) == current.step));
-        let step = at.zip(position).and_then(|((stage, _), position)| stage.steps.get(position));
-        let is_gone = at.is_none() || (current.step.is_some() && step.is_none());
-        let due_ms = match current.rest {
+        moves.append(&mut times);
+        moves
+    }
+
+    /// The gate of a stage's entry.
+    fn entry(
+        &self,
+        number: usize,
+        what: &str,
+        journey: &Journey,
+        plan: Option<&JourneyPlan>,
+    ) -> Option<GateTrace> {
+        let stage = journey.stages.get(number)?;
+        let plan = plan?.stages.get(number)?;
+        self.gate(what, stage.entry.as_ref(), plan.entry.as_ref())
+    }
+
+    fn gate(&self, what: &str, gate: Option<&Gate>, plan: Option<&GatePlan>) -> Option<GateTrace> {
+        let (gate, plan) = gate.zip(plan)?;
+        Some(GateTrace {
+            what: what.to_string(),
+            key_event: gate.key_event.clone(),
+            at_ms: None,
+            criteria: Some(conditions(self, &gate.criteria, &plan.criteria)),
+        })
+    }
+}
+
+/// The stage of an entry.
+struct Place<'a> {
+    number: usize,
+    stage: &'a Stage,
+    plan: &'a StagePlan,
+}
+
+impl<'a> Place<'a> {
+    /// None if the definition does not have the stage any more.
+    fn of(journey: &'a Journey, plan: Option<&'a JourneyPlan>, current: &Current) -> Option<Place<'a>> {
+        let stages = &plan?.stages;
+        let number = stages.iter().position(|stage| stage.name == current.stage)?;
+        Some(Place { number, stage: journey.stages.get(number)?, plan: stages.get(number)? })
+    }
+
+    /// The step of an entry; None if it is at none, or at one that was removed.
+    fn step(&self, current: &Current) -> Option<&'a Step> {
+        let position = self.plan.steps.iter().position(|step| Some(step.name) == current.step)?;
+        self.stage.steps.get(position)
+    }
+}
+
+fn standing(journey: &Journey, place: Option<&Place<'_>>, current: &Current) -> Standing {
+    let step = place.and_then(|place| place.step(current));
+    let is_gone = place.is_none() || (current.step.is_some() && step.is_none());
+    Standing {
+        stage: place.map(|place| place.stage.name.clone()),
+        step: step.map(|step| step.id.clone()),
+        why: match current.rest {
+            _ if is_gone => "step_removed",
+            Rest::Waiting(_) => "waiting",
+            Rest::Ended => "ended",
+            Rest::Completed => "completed",
+        },
+        entered_ms: current.entered_ms,
+        since_ms: current.stepped_ms,
+        due_ms: match current.rest {
             Rest::Waiting(due_ms) => Some(due_ms),
             Rest::Ended | Rest::Completed => None,
-        };
-        trace.standing = Some(Standing {
-            stage: at.map(|(stage, _)| stage.name.clone()),
-            step: step.map(|step| step.id.clone()),
-            why: match current.rest {
-                _ if is_gone => "step_removed",
-                Rest::Waiting(_) => "waiting",
-                Rest::Ended => "ended",
-                Rest::Completed => "completed",
-            },
-            entered_ms: current.entered_ms,
-            since_ms: current.stepped_ms,
-            due_ms,
-            arms: arms(journey, &current.arms),
-        });
-        trace
+        },
+        arms: arms(journey, &current.arms),
     }
 }
 
