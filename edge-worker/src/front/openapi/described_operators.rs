@@ -7,7 +7,7 @@ use crate::error::Refusal;
 pub(super) const DESCRIBED_OPERATORS: &[Described] = &[
     Described {
         path: "/v1/audiences/{audience}/activations",
-        id: "listActivations",
+        id: "listUndeliveredActivations",
         summary: "Lists the activations that are not delivered, or those that are parked.",
         with: "(`?state=`)",
         text: "[activations](activations.md) that wait, or with `?state=parked` those that nobody tries any more → `activations`, `next`",
