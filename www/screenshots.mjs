@@ -17,7 +17,7 @@ const MOST = 150_000;
 const PICTURES = [
   { name: "wide-light", width: 1280, height: 800, colorScheme: "light", scenario: "cart", steps: 3, tab: "why" },
   { name: "wide-dark", width: 1280, height: 800, colorScheme: "dark", scenario: "cart", steps: 3, tab: "why" },
-  { name: "device-light", width: 1180, height: 760, colorScheme: "light", scenario: "device&way=device", steps: 6, tab: "given-3" },
+  { name: "device-light", width: 1180, height: 740, colorScheme: "light", scenario: "device&way=device", steps: 6, tab: "given-3" },
   { name: "middle-light", width: 768, height: 900, colorScheme: "light", scenario: "affinity", steps: 4 },
   { name: "narrow-dark", width: 320, height: 640, colorScheme: "dark", scenario: "vip", steps: 2 },
 ];
