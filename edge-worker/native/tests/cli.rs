@@ -119,3 +119,22 @@ fn an_explanation_is_json_for_machines() {
     assert_eq!(document["profile"]["known"], true);
     assert!(!json.out.contains("mira@") && !json.err.contains("mira@"), "{json:?}");
 }
+
+#[test]
+fn an_output_that_was_committed_and_is_gone_is_not_begun_anew() {
+    let directory = Directory::new();
+    directory.write("p.yaml", "name: p\nquery: SELECT c.event_id FROM c\noutput: {topic: o, format: json}\n");
+    directory.write("c", "{\"event_id\": \"e\"}\n");
+    let rows = directory.join("rows");
+    let go_on = || {
+        let args = ["pipeline", "run", "p.yaml", "--input", "c=c", "--state", "state", "--output", "rows"];
+        run(command(&args).current_dir(&directory.0), "")
+    };
+    assert_eq!(go_on().code, 0);
+    let length = fs::metadata(&rows).unwrap().len();
+    fs::rename(&rows, directory.join("elsewhere")).unwrap();
+    let ended = go_on();
+    let message = format!("`rows` is gone with the {length} bytes that were committed");
+    assert!(ended.code == 1 && ended.err.contains(&message), "{ended:?}");
+    assert!(!rows.exists(), "nothing stands where the file is to be put back");
+}

@@ -41,26 +41,25 @@ impl Out {
         let writer: Box<dyn Write> = if path.as_os_str() == "-" {
             Box::new(io::stdout())
         } else if let Some(state) = state {
-            let committed = state.output(&state::full(path)?)?.unwrap_or(0);
-            if committed > 0 && !path.exists() {
-                let message = format!("`{shown}` is gone, of which {committed} bytes were committed");
-                return Err(
-                    Failure::new(message).help("put the file back, or name another one for the rows to come")
-                );
+            let name = state::full(path)?;
+            let length = state.output(&name)?.unwrap_or(0);
+            let missing = |is: &str| {
+                Failure::new(format!("`{shown}` is {is} the {length} bytes that were committed"))
+                    .help("put the file back, or name another one for the rows to come")
+            };
+            // Before it is made anew, so that no empty file stands in its place.
+            if length > 0 && !path.exists() {
+                return Err(missing("gone with"));
             }
             let mut file =
                 OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
             if file.metadata().map_err(failed)?.is_file() {
-                let path = state::full(path)?;
-                let length = state.output(&path)?.unwrap_or(0);
                 if file.metadata().map_err(failed)?.len() < length {
-                    let message = format!("`{shown}` is shorter than the {length} bytes that were committed");
-                    return Err(Failure::new(message)
-                        .help("put the file back, or name another one for the rows to come"));
+                    return Err(missing("shorter than"));
                 }
                 // Bytes behind it were written after the last commit, and come again.
                 file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
-                kept = Some(Kept { path, file: file.try_clone().map_err(failed)? });
+                kept = Some(Kept { path: name, file: file.try_clone().map_err(failed)? });
             }
             Box::new(file)
         } else {
