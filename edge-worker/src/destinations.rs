@@ -43,7 +43,7 @@ impl Destinations {
     ///
     /// # Errors
     ///
-    /// What is wrong, and where.
+    /// The mistake, and its place.
     pub(crate) fn read(text: &str) -> Result<Destinations, String> {
         let Ok(Value::List(items)) = document(text.as_bytes()) else {
             return Err("a list of destinations is expected, as JSON".to_owned());

@@ -131,7 +131,7 @@ pub const IMPORT_REFUSALS_MAX: usize = 1_000;
 pub const IMPORT_IGNORED_MAX: usize = 100;
 /// Most rows of replaced tables that a commit deletes.
 pub const TABLE_ROWS_DROPPED_MAX: usize = 5_000;
-/// How long a copy may say that a table has no such row, in milliseconds.
+/// Time for which a copy may say that a table has no such row, in milliseconds.
 pub const ROW_MISS_MS: i64 = 30_000;
 /// Most reads of rows for one message: which rows it needs may change when its profile does.
 pub const ROW_READS_MAX: usize = 3;

@@ -33,11 +33,11 @@ pub struct AttemptResult {
     pub id: [u8; 16],
     /// When it began, Unix milliseconds.
     pub at_ms: i64,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: AttemptOutcome,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptOutcome {
     /// It was not begun, and does not count.

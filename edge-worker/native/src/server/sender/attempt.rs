@@ -47,7 +47,7 @@ impl Authorities {
     }
 }
 
-/// What comes of an attempt. `may_begin` is asked right before anything of the request leaves.
+/// The outcome of an attempt. `may_begin` is asked right before anything of the request leaves.
 pub(super) async fn outcome(
     request: &SignedRequest,
     authorities: &Authorities,
@@ -149,7 +149,7 @@ async fn send(
     tokio::pin!(exchange);
     tokio::select! {
         outcome = &mut exchange => outcome,
-        // What it had read by its end is there for the exchange.
+        // Bytes that it had read by its end are there for the exchange.
         _ = connection => exchange.await,
     }
 }
