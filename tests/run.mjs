@@ -1,7 +1,8 @@
 // Runs every test, layer by layer, and closes with one line: `N passed, N failed, N skipped`.
 //
 // A layer is a few commands; what they print goes to the terminal, and is counted. A command that fails without saying
-// how many tests did counts as one failure. Layers after a failed one still run, unless they need what it builds.
+// how many tests did counts as one failure. Layers after a failed one still run, unless they need what it builds. The
+// names of what failed stand together at the end, because the end is what is left of a long log.
 
 import { spawn, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
@@ -25,6 +26,7 @@ const built = {
 };
 const total = { passed: 0, failed: 0, skipped: 0 };
 const minutes = [];
+const failures = [];
 
 await layer("packages", async () => packages());
 await layer("lint", async () => {
@@ -110,6 +112,7 @@ await layer("delivery", () => run("node", ["--test", ...tests("delivery")], buil
 await layer("attacks", () => run("node", ["--test", "--test-concurrency=1", ...tests("attacks")], built));
 await layer("browser", () => run("node", ["--test", ...tests("browser")], built));
 
+for (const { command, names } of failures) console.log([`\nfailed: ${command}`, ...names].join("\n  "));
 console.log(`\nminutes: ${minutes.join(", ")}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
@@ -148,7 +151,7 @@ function beside(lists) {
     for (const { command, args, code, printed } of await ended[name]) {
       announce(command, args);
       process.stdout.write(printed);
-      tally(code, printed);
+      tally(command, args, code, printed);
     }
   };
 }
@@ -157,11 +160,15 @@ function beside(lists) {
 async function run(command, args, env = {}) {
   announce(command, args);
   const { code, printed } = await start(command, args, "inherit", env);
-  tally(code, printed);
+  tally(command, args, code, printed);
 }
 
 function announce(command, args) {
-  console.log(`$ ${command.replace(`${root}/`, "")} ${args.map((argument) => argument.replace(`${root}/`, "")).join(" ")}`);
+  console.log(`$ ${line(command, args)}`);
+}
+
+function line(command, args) {
+  return [command, ...args].map((part) => part.replace(`${root}/`, "")).join(" ");
 }
 
 /** Output is printed as it comes (`inherit`), or only returned (`pipe`). */
@@ -183,8 +190,9 @@ async function start(command, args, output, env = {}) {
   return { code, printed };
 }
 
-function tally(code, printed) {
+function tally(command, args, code, printed) {
   const counted = count(printed);
+  if (code !== 0 || counted.failed > 0) failures.push({ command: line(command, args), names: namesOfFailures(printed) });
   // A command that only has to succeed is one test.
   if (counted.passed + counted.failed === 0) counted[code === 0 ? "passed" : "failed"] = 1;
   else if (code !== 0 && counted.failed === 0) counted.failed = 1;
@@ -204,6 +212,12 @@ function count(printed) {
     add(new RegExp(`^(?:#|ℹ) ${label} (\\d+)$`, "gm"), [name]);
   }
   return sum;
+}
+
+/** As node's runner, cargo's quiet one and the suite of vectors print them. */
+function namesOfFailures(printed) {
+  const found = [/^\s*not ok \d+ - (.+)$/gm, /^---- (.+) stdout ----$/gm, /^FAILED (.+)$/gm].flatMap((pattern) => [...printed.matchAll(pattern)]);
+  return found.map(([, name]) => name);
 }
 
 /** Debian packages that the browser test needs: installed by root, named to everybody else. */
