@@ -63,11 +63,20 @@ impl Destinations {
         Ok(Destinations(all))
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// True for texts that a destination or an activation can have as an address.
+    pub(crate) fn is_address(url: &str) -> bool {
+        Address::read(url).is_some()
+    }
+
     pub(crate) fn of(&self, id: &str) -> Option<&Destination> {
         self.0.iter().find(|known| known.id == id)
     }
 
-    /// The id of the destination at an address: the most specific one whose path is the address's or above it.
+    /// The destination at an address: the most specific one whose path is the address's or above it.
     pub(crate) fn at(&self, url: &str) -> Option<&Destination> {
         let address = Address::read(url)?;
         let at = self.0.iter().filter(|known| known.address.covers(&address));

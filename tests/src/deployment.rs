@@ -30,6 +30,12 @@ const PACED_KEY: &str = "1/4444444444444444444444444444444444444444";
 /// A private token that names what it may ask for.
 const PICKY_TOKEN: &str = "1/demo/33333333333333333333333333333333";
 
+/// `USHER_DESTINATIONS` for the vectors, on hosts that deliver. Its server does not exist.
+pub const DESTINATIONS: &str = r#"[
+    {"id": "crm", "url": "https://crm.usher.invalid/", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8G"},
+    {"id": "crm-mail", "url": "https://crm.usher.invalid/hooks/mail", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8G"}
+]"#;
+
 /// The demo's keys and tokens.
 pub struct Keys {
     credentials: Value,

@@ -64,7 +64,9 @@ impl Checked<'_> {
         // Preflights, other methods and unknown paths belong to no operation.
         let no_route = answer.status == 404 && answer.text().contains("no such route");
         // On the paths of the control API nobody but admins learns which routes there are.
-        let of_api = ["/audiences/", "/entities/", "/tree/"].iter().any(|start| path.starts_with(start));
+        let of_api = ["/audiences/", "/entities/", "/tree/", "/v3/", "/v4/"]
+            .iter()
+            .any(|start| path.starts_with(start));
         let is_stranger = of_api && [401, 403].contains(&answer.status);
         // A database cannot be called so.
         let of_events = |operation: &Value| operation["operationId"] == "personalizeOrIngest";

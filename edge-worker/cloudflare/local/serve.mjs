@@ -1,7 +1,7 @@
 // Starts the worker in workerd and prints its address: one JSON line, `{"url", "pid"}`. Stops when its input is closed.
 //
-// usage: node serve.mjs --dist <folder> --data <folder> [--port <n>] [--www <folder>]; USHER_KEYS, USHER_DEMO and
-// USHER_SHARDS from the environment.
+// usage: node serve.mjs --dist <folder> --data <folder> [--port <n>] [--www <folder>]; USHER_KEYS, USHER_DEMO,
+// USHER_SHARDS and USHER_DESTINATIONS from the environment.
 
 import { parseArgs } from "node:util";
 
@@ -18,6 +18,7 @@ const { url, child, exited } = await startWorkerd({
   shards: process.env.USHER_SHARDS,
   keys: process.env.USHER_KEYS ?? "",
   demo: process.env.USHER_DEMO === "1",
+  destinations: process.env.USHER_DESTINATIONS,
 });
 console.log(JSON.stringify({ url, pid: child.pid }));
 process.stdin.resume();

@@ -7,6 +7,7 @@
 mod activations;
 mod answer;
 mod attributes;
+mod auths;
 mod bodies;
 mod call;
 mod conditions;
@@ -27,6 +28,7 @@ mod state;
 use usher_engine::value::Value;
 
 use answer::{Answer, Answered, response};
+pub(crate) use auths::auth;
 use call::Call;
 use fault::Fault;
 

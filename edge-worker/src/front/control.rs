@@ -4,6 +4,7 @@ use usher_engine::definition::Audience;
 use usher_engine::value::Value;
 
 use super::checked_head::CheckedHead;
+use crate::control::auth;
 use crate::edge::Edge;
 use crate::error::{Refusal, Refused, Result};
 use crate::host::Step;
@@ -108,6 +109,11 @@ pub(super) fn journey_variants(edge: &Edge, checked: &CheckedHead<'_>, body: &[u
         return Err(Refusal::SCOPE.into());
     }
     hand_over(edge, checked, body, Op::JourneyVariants, &audience, ["", ""])
+}
+
+/// `POST /v4/streaming_task_auths`
+pub(super) fn auth_create(edge: &Edge, _: &CheckedHead<'_>, body: &[u8]) -> Result<Step> {
+    Ok(Step::Respond(auth(edge.destinations(), body)))
 }
 
 /// A new resource: its body names the audience.

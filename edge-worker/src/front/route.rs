@@ -269,6 +269,7 @@ const API: &[Route] = &[
     Route { method: "PATCH", path: "/entities/realtime_journeys/{journey}/activations/{activation}", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::activation_patch) },
     Route { path: "/entities/parent_segments/{audience}/realtime_journeys", ..rest(api::journey_list) },
     Route { path: "/entities/parent_segments/{audience}/realtime_activations", ..rest(api::activations_of_audience) },
+    Route { method: "POST", path: "/v4/streaming_task_auths", body_bytes_max: Some(CONTROL_BYTES_MAX), ..rest(api::auth_create) },
 ];
 
 /// A route of the control API.
@@ -363,7 +364,7 @@ impl<'a> Iterator for OfPath<'a> {
 const NONE: [&[Route]; 2] = [&[], &[]];
 
 /// The beginnings of the control API's paths.
-const API_PATHS: [&str; 4] = ["/audiences/", "/entities/", "/tree/", "/v3/"];
+const API_PATHS: [&str; 5] = ["/audiences/", "/entities/", "/tree/", "/v3/", "/v4/"];
 
 /// Every route, for its documentation.
 #[cfg(test)]

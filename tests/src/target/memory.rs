@@ -10,7 +10,7 @@ use usher_edge::{
 };
 
 use super::{Answer, Call, Target};
-use crate::deployment::Keys;
+use crate::deployment::{DESTINATIONS, Keys};
 
 /// The engine and the service, without a host.
 pub struct InProcess {
@@ -24,6 +24,7 @@ impl InProcess {
     pub fn start() -> InProcess {
         let mut edge = Edge::new(Some(&Keys::demo().secret()), true);
         edge.keep_metrics();
+        edge.set_destinations(DESTINATIONS);
         InProcess { edge, store: MemoryStore::default(), calls: 0, log: String::new() }
     }
 }

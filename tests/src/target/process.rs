@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::{Answer, Call, Target};
-use crate::deployment::{Keys, root};
+use crate::deployment::{DESTINATIONS, Keys, root};
 
 /// The native server.
 pub struct Native(Process);
@@ -153,6 +153,7 @@ impl Process {
         said: impl Fn(&str) -> Option<String>,
     ) -> Process {
         command.env("USHER_KEYS", Keys::demo().secret()).env("USHER_DEMO", "1");
+        command.env("USHER_DESTINATIONS", DESTINATIONS);
         let log = std::fs::File::create(data.join("log")).expect("a log");
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -9,7 +9,7 @@ use usher_edge::{
 
 use super::memory::{ambient, inflated_body};
 use super::{Answer, Call, Target};
-use crate::deployment::Keys;
+use crate::deployment::{DESTINATIONS, Keys};
 use crate::shards::Shards;
 
 /// So many shards, each with a store of its own.
@@ -22,6 +22,7 @@ impl Sharded {
     pub fn start(shards: u32) -> Sharded {
         let mut edge = Edge::new(Some(&Keys::demo().secret()), true);
         edge.keep_metrics();
+        edge.set_destinations(DESTINATIONS);
         Sharded { shards: Shards::new(edge, shards), calls: 0 }
     }
 

@@ -94,9 +94,9 @@ writer    → answer destinations edge keys log message metrics outcome rates sh
 releases  → bundle log message outcome store wire
 lookup    → answer edge keys message metrics shard wire
 rehearsal → answer bundle edge lookup message outcome store wire writer
-control   → bundle discovery keys log message outcome rehearsal releases store wire
+control   → bundle destinations discovery keys log message outcome rehearsal releases store wire
 host      → lookup message shard wire
-front     → answer bundle discovery edge host keys lookup message metrics outcome rehearsal shard store wire
+front     → answer bundle control discovery edge host keys lookup message metrics outcome rehearsal shard store wire
 drive     → control edge front host log lookup message outcome releases store wire writer
 ";
 

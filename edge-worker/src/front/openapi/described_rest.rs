@@ -1,7 +1,7 @@
 //! The same for the routes of event tables and journeys.
 
 use super::described_api::PAGED;
-use super::parts::{Answer, Described, NOTHING, Parameter, RESOURCE, answer, query};
+use super::parts::{Answer, Described, JSON, NOTHING, Parameter, RESOURCE, answer, query};
 use crate::error::Refusal;
 
 const VARIANTS: &[Parameter] = &[
@@ -192,6 +192,17 @@ pub(super) const DESCRIBED_REST: &[Described] = &[
         parameters: PAGED,
         answers: &[answer("Resources", "The answer.")],
         refusals: &[Refusal::BODY_INVALID],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/v4/streaming_task_auths",
+        id: "findDestination",
+        summary: "Names the destination of the deployment's settings that is at an address.",
+        text: "`{\"auth\": {\"url_prefix\"}}` → the destination's `id`, the `connectionId` of activations; no secret of the body is kept",
+        body: Some((JSON, "AuthBody")),
+        answers: &[answer("Auth", "The destination.")],
+        refusals: &[Refusal::BODY_INVALID, Refusal::UNPROCESSABLE],
         ..NOTHING
     },
 ];
