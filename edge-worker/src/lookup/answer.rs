@@ -5,18 +5,19 @@ use std::cell::OnceCell;
 use usher_engine::gather::Gather;
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec;
-use usher_engine::{Asked, Evidence, Plan, Profile, Query, Rows};
+use usher_engine::{Answer, Asked, Evidence, Plan, Prepared, Profile, Query, Rows};
 
 use super::tier::Tier;
 use super::{PendingLookup, Shape, keys_of, rows};
 use crate::answer::{self, Meta};
-use crate::edge::Edge;
+use crate::edge::{Edge, Running};
 use crate::error::Refusal;
 use crate::keys::{SeenToken, Signer};
 use crate::message::Snapshot;
 use crate::metrics::Counts;
 use crate::plane::HAS_CONTROL_PLANE;
 use crate::wire::Response;
+use crate::wire::json::Json;
 
 /// A snapshot and its tier, nearest first.
 #[derive(Clone, Copy, Debug)]
@@ -141,31 +142,21 @@ pub(super) fn answer_from(
     opened: Option<&Opened>,
     forgotten_ms: i64,
 ) -> Option<Response> {
-    let keyring = edge.keyring()?;
+    let signer = &edge.keyring()?.signer;
     let running = edge.running(&pending.audience)?;
     let (plan, now_ms) = (&running.plan, pending.request.ambient.now_ms);
-    // An explanation needs the stored state, and no segments are not the same as unknown ones.
-    let needs_snapshot = matches!(pending.shape, Shape::Explanation | Shape::Segments | Shape::Extract);
-    if needs_snapshot && tier == Tier::Nothing {
-        return None;
-    }
     // A device gets the part of a profile whose answer its page has seen, and of no other.
     let opened = opened.filter(|opened| {
         let profile = opened.snapshot.profile.as_ref();
         pending.shape != Shape::Extract
-            || (pending.seen.is_some() && pending.has_seen_no_newer(profile, &keyring.signer))
+            || (pending.seen.is_some() && pending.has_seen_no_newer(profile, signer))
     });
     let snapshot = opened.map(|opened| &opened.snapshot);
     let age_ms = snapshot.map_or(0, |snapshot| now_ms.saturating_sub(snapshot.taken_ms).max(0));
-    let is_forgotten = snapshot.is_some_and(|snapshot| snapshot.taken_ms <= forgotten_ms);
-    let is_too_old = age_ms > tier.age_ms_max() || (is_forgotten && tier != Tier::Writer);
-    let stored = snapshot.and_then(|snapshot| snapshot.profile.as_ref());
-    // The writer's snapshot is the newest. With none left to try, no newer one follows.
-    let is_newest = matches!(tier, Tier::Writer | Tier::Nothing);
-    let is_newest = is_newest || planted::is(Bug::IgnoresTokens);
-    if is_too_old || !(is_newest || pending.has_seen_no_newer(stored, &keyring.signer)) {
+    if !pending.accepts(tier, (snapshot, age_ms), forgotten_ms, signer) {
         return None;
     }
+    let stored = snapshot.and_then(|snapshot| snapshot.profile.as_ref());
     let event = pending.event.as_ref().and_then(|named| named.resolve(plan, now_ms));
     // An event is ingested into a copy: a lookup stores nothing. Bytes are copied with less code than what is decoded.
     let mut own = match stored {
@@ -178,7 +169,6 @@ pub(super) fn answer_from(
     if let (Some(own), Some(event)) = (&mut own, &event) {
         plan.ingest(own, event, now_ms);
     }
-    let known = stored.is_some();
     let profile = own.as_ref().or(stored)?;
     let named = pending.asked(plan);
     let triggered = event.is_some() && pending.personalizations.is_empty();
@@ -190,80 +180,151 @@ pub(super) fn answer_from(
         access: pending.access,
         blind: tier == Tier::Nothing,
     };
-    let of_call = if HAS_CONTROL_PLANE {
+    let rows = if HAS_CONTROL_PLANE {
         pending.rows(plan, profile, &query, (tier, snapshot, age_ms))?
     } else {
         Rows::default()
     };
-    let call = || {
-        let call = plan.call(profile, &query, now_ms);
-        if HAS_CONTROL_PLANE { call.with(&of_call) } else { call }
-    };
-    let stale = matches!(tier, Tier::Stale | Tier::Nothing);
-    let (bundle, version, source) = (running.number, profile.version, tier.source());
-    let meta = Meta {
-        bundle,
-        version,
-        source,
-        age_ms,
-        stale,
-        uncommitted: pending.later.is_some(),
-        merging: false,
-        refused: pending.refused,
-    };
+    let known = stored.is_some();
+    let evaluation =
+        Evaluation { edge, running, pending, tier, snapshot, age_ms, profile, known, query, rows: &rows };
     let mut counts = Counts::default();
-    let mut personalize = || {
-        let answer = call().personalize();
-        answer::count(&answer, stale, &mut counts);
-        answer
-    };
-    let body = match pending.shape {
-        Shape::Explanation if HAS_CONTROL_PLANE => {
-            let journal = snapshot.map_or(&[][..], |snapshot| &snapshot.journal);
-            let call = call();
-            let carried = rows::carried(snapshot)?;
-            let lines = rows::lines(plan, &of_call, &carried, now_ms);
-            answer::explanation(profile, known, &call.explain(), &meta, &call.journeys(), journal, &lines)
-        }
-        Shape::Outputs if HAS_CONTROL_PLANE => {
-            match personalize().offers.first() {
-                Some(offer) => answer::outputs(offer),
-                // Another section may have matched if the profile could be read.
-                None if query.blind => return None,
-                None => return Some(pending.shape.refused(Refusal::NO_SECTION)),
-            }
-        }
-        Shape::Segments if HAS_CONTROL_PLANE => {
-            let key = pending.key_of(plan, profile).filter(|_| known);
-            let found = key.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
-            answer::segments_of_visitor(&pending.audience, found, &personalize())
-        }
-        Shape::Extract if HAS_CONTROL_PLANE => {
-            let taken_ms = now_ms.saturating_sub(age_ms);
-            let devices = edge.for_devices(&pending.audience, running);
-            let extract = devices.map(|devices| devices.reduced.extract(profile)).unwrap_or_default();
-            let devices = devices.map(|devices| (devices.hash.as_str(), extract.as_slice()));
-            answer::extract(
-                &pending.audience,
-                devices,
-                profile,
-                &pending.event_ids,
-                (&pending.edge, taken_ms),
-            )
-        }
-        _ => answer::answer(&personalize(), Some(&meta)),
+    let body = match evaluation.body(&mut counts)? {
+        Ok(body) => body,
+        Err(refusal) => return Some(pending.shape.refused(refusal)),
     };
     let mut response = Response::json(200, body).with_cors(pending.origin.as_deref());
     counts.add(tier.count());
     counts.age_ms = Some(age_ms).filter(|_| known);
     response.counts = counts;
-    Some(match opened.and_then(|opened| opened.token(&keyring.signer)) {
+    Some(match opened.and_then(|opened| opened.token(signer)) {
         Some(token) => response.header("usher-seen", token),
         None => response,
     })
 }
 
+/// One evaluation of a profile, and what its answer says beside the offers.
+struct Evaluation<'a> {
+    edge: &'a Edge,
+    running: &'a Running,
+    pending: &'a PendingLookup,
+    tier: Tier,
+    snapshot: Option<&'a Snapshot>,
+    /// Milliseconds since the snapshot was taken, 0 without one.
+    age_ms: i64,
+    profile: &'a Profile,
+    /// False for a visitor without a stored profile.
+    known: bool,
+    query: Query<'a>,
+    /// The rows of tables that the call reads.
+    rows: &'a Rows,
+}
+
+impl Evaluation<'_> {
+    /// The body in the shape that the caller asked for; None when a better snapshot should be tried.
+    fn body(&self, counts: &mut Counts) -> Option<core::result::Result<Json, Refusal>> {
+        let (pending, profile, plan) = (self.pending, self.profile, &self.running.plan);
+        let body = match pending.shape {
+            Shape::Explanation if HAS_CONTROL_PLANE => self.explanation()?,
+            Shape::Outputs if HAS_CONTROL_PLANE => match self.personalize(counts).offers.first() {
+                Some(offer) => answer::outputs(offer),
+                // Another section may have matched if the profile could be read.
+                None if self.query.blind => return None,
+                None => return Some(Err(Refusal::NO_SECTION)),
+            },
+            Shape::Segments if HAS_CONTROL_PLANE => {
+                let key = pending.key_of(plan, profile).filter(|_| self.known);
+                let found = key.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
+                answer::segments_of_visitor(&pending.audience, found, &self.personalize(counts))
+            }
+            Shape::Extract if HAS_CONTROL_PLANE => self.extract(),
+            _ => answer::answer(&self.personalize(counts), Some(&self.meta())),
+        };
+        Some(Ok(body))
+    }
+
+    fn call(&self) -> Prepared<'_, '_> {
+        let call = self.running.plan.call(self.profile, &self.query, self.pending.request.ambient.now_ms);
+        if HAS_CONTROL_PLANE { call.with(self.rows) } else { call }
+    }
+
+    fn personalize(&self, counts: &mut Counts) -> Answer<'_> {
+        let answer = self.call().personalize();
+        answer::count(&answer, self.is_stale(), counts);
+        answer
+    }
+
+    /// None where the rows that a snapshot carries are damaged.
+    fn explanation(&self) -> Option<Json> {
+        let journal = self.snapshot.map_or(&[][..], |snapshot| &snapshot.journal);
+        let carried = rows::carried(self.snapshot)?;
+        let now_ms = self.pending.request.ambient.now_ms;
+        let lines = rows::lines(&self.running.plan, self.rows, &carried, now_ms);
+        let (call, meta) = (self.call(), self.meta());
+        Some(answer::explanation(
+            self.profile,
+            self.known,
+            &call.explain(),
+            &meta,
+            &call.journeys(),
+            journal,
+            &lines,
+        ))
+    }
+
+    /// The part of the profile for the visitor's device.
+    fn extract(&self) -> Json {
+        let pending = self.pending;
+        let taken_ms = pending.request.ambient.now_ms.saturating_sub(self.age_ms);
+        let devices = self.edge.for_devices(&pending.audience, self.running);
+        let extract = devices.map(|devices| devices.reduced.extract(self.profile)).unwrap_or_default();
+        let devices = devices.map(|devices| (devices.hash.as_str(), extract.as_slice()));
+        let beside = (pending.edge.as_slice(), taken_ms);
+        answer::extract(&pending.audience, devices, self.profile, &pending.event_ids, beside)
+    }
+
+    fn is_stale(&self) -> bool {
+        matches!(self.tier, Tier::Stale | Tier::Nothing)
+    }
+
+    fn meta(&self) -> Meta {
+        Meta {
+            bundle: self.running.number,
+            version: self.profile.version,
+            source: self.tier.source(),
+            age_ms: self.age_ms,
+            stale: self.is_stale(),
+            uncommitted: self.pending.later.is_some(),
+            merging: false,
+            refused: self.pending.refused,
+        }
+    }
+}
+
 impl PendingLookup {
+    /// True if a snapshot of this age (milliseconds) may answer: it is young enough for its tier, was taken after the copies that
+    /// are wrong by now (`forgotten_ms`), and the caller has seen no newer one.
+    fn accepts(
+        &self,
+        tier: Tier,
+        (snapshot, age_ms): (Option<&Snapshot>, i64),
+        forgotten_ms: i64,
+        signer: &Signer,
+    ) -> bool {
+        // An explanation needs the stored state, and no segments are not the same as unknown ones.
+        let needs_snapshot = matches!(self.shape, Shape::Explanation | Shape::Segments | Shape::Extract);
+        if needs_snapshot && tier == Tier::Nothing {
+            return false;
+        }
+        let is_forgotten = snapshot.is_some_and(|snapshot| snapshot.taken_ms <= forgotten_ms);
+        let is_too_old = age_ms > tier.age_ms_max() || (is_forgotten && tier != Tier::Writer);
+        // The writer's snapshot is the newest. With none left to try, no newer one follows.
+        let is_newest = matches!(tier, Tier::Writer | Tier::Nothing);
+        let is_newest = is_newest || planted::is(Bug::IgnoresTokens);
+        let profile = snapshot.and_then(|snapshot| snapshot.profile.as_ref());
+        !is_too_old && (is_newest || self.has_seen_no_newer(profile, signer))
+    }
+
     /// True unless the caller has seen a newer version of the profile, or another profile.
     fn has_seen_no_newer(&self, profile: Option<&Profile>, signer: &Signer) -> bool {
         self.seen
