@@ -96,34 +96,13 @@ struct Group {
 /// everything else is for the control plane.
 pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, body: &[u8]) -> Step {
     let now_ms = admitted.head.ambient.now_ms;
-    let ToCut { caller: (caller, identity), audiences, names, mode, batch } = cut;
-    let sent = SentAt::read(batch.sent.as_ref(), now_ms);
+    let ToCut { caller: (caller, identity), audiences, names, mode, mut batch } = cut;
     let is_native = matches!(mode, Mode::Mixed(_));
-    let mut events: Vec<(usize, Event)> = Vec::new();
-    // The audiences that declare the table of each, one bit for each audience.
-    let mut declaring: Vec<Vec<bool>> = Vec::new();
-    let (mut refused, mut undeclared) = (Vec::new(), Vec::new());
-    for (place, row) in batch.events.into_iter().enumerate() {
-        let Some(mut row) = row else {
-            refused.push(place);
-            continue;
-        };
-        let of_row = row.table().filter(|_| is_native).unwrap_or((names[0], names[1]));
-        let table_of = |(id, _): &(String, u64)| {
-            let plan = &edge.running(id)?.plan;
-            Some((plan, plan.table(of_row.0, of_row.1)?))
-        };
-        let Some((plan, table)) = audiences.iter().find_map(table_of) else {
-            undeclared.push(place);
-            continue;
-        };
-        declaring.push(audiences.iter().map(|audience| table_of(audience).is_some()).gather());
-        if is_native {
-            row.columns.retain(|(name, _)| name != "table");
-        }
-        events.push((place, plan.event(table, row.columns, now_ms, String::new(), sent)));
-    }
-    if let Some((shard, of_all)) = only_home(edge, &audiences, &declaring, (caller, &identity), &events) {
+    let sent = SentAt::read(batch.sent.as_ref(), now_ms);
+    let rows = core::mem::take(&mut batch.events);
+    let mut resolved = Resolved::of(edge, &audiences, (names, is_native), rows, (now_ms, sent));
+    let (events, declaring) = (&resolved.events, &resolved.declaring);
+    if let Some((shard, of_all)) = only_home(edge, &audiences, declaring, (caller, &identity), events) {
         let of_all: Vec<(String, u64)> = match of_all {
             Some(declares) => declared(&audiences, declares),
             None => audiences,
@@ -133,49 +112,21 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
     if !HAS_CONTROL_PLANE {
         return Step::ControlPlane;
     }
-    order_clamped(events.iter_mut().map(|(_, event)| event));
-    let last = events.last().map(|(place, _)| *place);
-    let ids: Vec<(usize, String)> = match is_native {
-        true => {
-            let own = events.iter().filter(|(_, event)| !event.minted);
-            own.map(|(place, event)| (*place, event.id.clone())).gather()
-        }
-        false => Vec::new(),
-    };
-    let homes = homes(edge, admitted, (&audiences, &declaring), (caller, &identity), &events);
-    let mut groups: Vec<Group> = Vec::new();
-    for ((shard, declare), (place, event)) in homes.into_iter().zip(declaring).zip(&events) {
-        let of_event = declared(&audiences, &declare);
-        let event = (*place, event.time_ms);
-        match groups.iter_mut().find(|group| group.shard == shard && group.audiences == of_event) {
-            Some(group) => group.events.push(event),
-            None => groups.push(Group { audiences: of_event, shard, events: vec![event] }),
-        }
-    }
-    // Whoever folds them says that their table is unknown.
-    let without_table = undeclared.into_iter().map(|place| (place, now_ms));
-    match groups.first_mut() {
-        Some(group) => {
-            group.events.extend(without_table);
-            group.events = order::sorted(core::mem::take(&mut group.events));
-        }
-        None => groups.push(Group { audiences, shard: 0, events: without_table.gather() }),
-    }
+    order_clamped(resolved.events.iter_mut().map(|(_, event)| event));
+    let mut groups = groups(edge, admitted, audiences, (caller, &identity), &resolved);
     if let [group] = groups.as_mut_slice() {
         let of_group = (core::mem::take(&mut group.audiences), names, mode);
         return to_writer(edge, admitted, (caller, identity), group.shard, of_group, body);
     }
     let asks = match &mode {
-        Mode::Mixed(Some(_)) => groups
-            .iter()
-            .position(|group| last.is_some_and(|last| group.events.iter().any(|(place, _)| *place == last))),
+        Mode::Mixed(Some(_)) => resolved.events.last().and_then(|(last, _)| {
+            groups.iter().position(|group| group.events.iter().any(|(place, _)| place == last))
+        }),
         _ => None,
     };
-    let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
     let part = |(index, group): (usize, &Group)| {
-        let spans: Vec<_> =
-            group.events.iter().filter_map(|(place, _)| batch.spans.get(*place).cloned()).gather();
-        let body = read::batch_of(body, &spans, batch.sent_span.clone());
+        let spans = group.events.iter().filter_map(|(place, _)| batch.spans.get(*place).cloned());
+        let body = read::batch_of(body, &spans.gather(), batch.sent_span.clone());
         let mode = match &mode {
             Mode::Mixed(_) if asks != Some(index) => Mode::Mixed(None),
             mode => mode.clone(),
@@ -187,22 +138,121 @@ pub(super) fn split(edge: &Edge, admitted: &CheckedHead<'_>, cut: ToCut<'_>, bod
         let to = Route { shard: group.shard, shards: edge.shards() };
         Question { shard: group.shard, message: to.address(message, Some(&part)) }
     };
-    let piece = |failure, place: usize, stored| {
-        let id = ids.iter().find(|(known, _)| *known == place).map(|(_, id)| id.as_str());
-        let receipt = answer::receipt_text(&Receipt { failure: Some(failure), notes: Vec::new() }, id);
-        Piece { place: number(place), stored, receipt }
-    };
-    let unavailable = |group: &Group| {
-        group.events.iter().map(|(place, _)| piece("StorageUnavailable", *place, false)).gather()
-    };
     Step::Split(Box::new(Split {
         parts: groups.iter().enumerate().map(part).gather(),
-        unavailable: groups.iter().map(unavailable).gather(),
-        refused: refused.iter().map(|place| piece("InvalidPropertyValueError", *place, true)).gather(),
+        unavailable: groups.iter().map(|group| group.unavailable(&resolved, is_native)).gather(),
+        refused: resolved.refusals(is_native),
         asks,
         is_native,
         origin: caller.origin.unwrap_or("").to_owned(),
     }))
+}
+
+/// The rows of a batch as events, in the order of their places in it.
+struct Resolved {
+    events: Vec<(usize, Event)>,
+    /// The audiences that declare the table of each event, one bit for each audience.
+    declaring: Vec<Vec<bool>>,
+    /// Rows that are no events.
+    refused: Vec<usize>,
+    /// Rows whose table no audience declares.
+    undeclared: Vec<usize>,
+}
+
+impl Resolved {
+    fn of(
+        edge: &Edge,
+        audiences: &[(String, u64)],
+        (names, is_native): ([&str; 2], bool),
+        rows: Vec<Option<read::Row>>,
+        (now_ms, sent): (i64, SentAt),
+    ) -> Resolved {
+        let mut resolved = Resolved {
+            events: Vec::new(),
+            declaring: Vec::new(),
+            refused: Vec::new(),
+            undeclared: Vec::new(),
+        };
+        for (place, row) in rows.into_iter().enumerate() {
+            let Some(mut row) = row else {
+                resolved.refused.push(place);
+                continue;
+            };
+            let of_row = row.table().filter(|_| is_native).unwrap_or((names[0], names[1]));
+            let table_of = |(id, _): &(String, u64)| {
+                let plan = &edge.running(id)?.plan;
+                Some((plan, plan.table(of_row.0, of_row.1)?))
+            };
+            let Some((plan, table)) = audiences.iter().find_map(table_of) else {
+                resolved.undeclared.push(place);
+                continue;
+            };
+            let declares = audiences.iter().map(|audience| table_of(audience).is_some());
+            resolved.declaring.push(declares.gather());
+            if is_native {
+                row.columns.retain(|(name, _)| name != "table");
+            }
+            resolved.events.push((place, plan.event(table, row.columns, now_ms, String::new(), sent)));
+        }
+        resolved
+    }
+
+    /// The receipts of rows that are no events.
+    fn refusals(&self, is_native: bool) -> Vec<Piece> {
+        let piece = |place: &usize| self.piece(is_native, "InvalidPropertyValueError", *place, true);
+        self.refused.iter().map(piece).gather()
+    }
+
+    /// The receipt of an event that no shard folds; on the native route with the event's own id.
+    fn piece(&self, is_native: bool, failure: &'static str, place: usize, stored: bool) -> Piece {
+        let at = self.events.binary_search_by_key(&place, |(known, _)| *known).ok();
+        let event = at.and_then(|at| self.events.get(at)).filter(|(_, event)| is_native && !event.minted);
+        let id = event.map(|(_, event)| event.id.as_str());
+        let receipt = answer::receipt_text(&Receipt { failure: Some(failure), notes: Vec::new() }, id);
+        Piece { place: number(place), stored, receipt }
+    }
+}
+
+impl Group {
+    /// The receipts of its events if its shard does not answer.
+    fn unavailable(&self, resolved: &Resolved, is_native: bool) -> Vec<Piece> {
+        let piece =
+            |(place, _): &(usize, i64)| resolved.piece(is_native, "StorageUnavailable", *place, false);
+        self.events.iter().map(piece).gather()
+    }
+}
+
+/// Events of one shard and the same audiences together. Those without a declared table go with the first group, whose writer says so.
+fn groups(
+    edge: &Edge,
+    admitted: &CheckedHead<'_>,
+    audiences: Vec<(String, u64)>,
+    sender: (&Caller<'_>, &Identity),
+    Resolved { events, declaring, undeclared, .. }: &Resolved,
+) -> Vec<Group> {
+    let homes = homes(edge, admitted, (&audiences, declaring), sender, events);
+    let mut groups: Vec<Group> = Vec::new();
+    for ((shard, declares), (place, event)) in homes.into_iter().zip(declaring).zip(events) {
+        let of_event = declared(&audiences, declares);
+        let event = (*place, event.time_ms);
+        match groups.iter_mut().find(|group| group.shard == shard && group.audiences == of_event) {
+            Some(group) => group.events.push(event),
+            None => groups.push(Group { audiences: of_event, shard, events: vec![event] }),
+        }
+    }
+    let without_table = undeclared.iter().map(|place| (*place, admitted.head.ambient.now_ms));
+    match groups.first_mut() {
+        Some(group) => {
+            group.events.extend(without_table);
+            group.events = order::sorted(core::mem::take(&mut group.events));
+        }
+        None => groups.push(Group { audiences, shard: 0, events: without_table.gather() }),
+    }
+    groups
+}
+
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// The shard of all events, and which audiences declare their table, None without events; None: they differ, by their first keys.
