@@ -136,6 +136,15 @@ impl Edge {
     }
 
     /// Sets the rates for callers by public keys.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let secret = format!(r#"{{"signing_key": "{}", "keys": []}}"#, "07".repeat(32));
+    /// # let mut edge = usher_edge::Edge::new(Some(&secret), false);
+    /// // No bound on new profiles, twice the default of events.
+    /// edge.set_rates(usher_edge::Rates { events: 200, new_profiles: 0 });
+    /// ```
     pub fn set_rates(&mut self, rates: Rates) {
         self.meter.set_rates(rates);
     }
@@ -158,6 +167,21 @@ impl Edge {
 
     /// Records that the settings do not say where the data are, and why: every route but `/healthz`, which shows the reason,
     /// and every message answers 503 from now on, because an edge that looks elsewhere finds nobody.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_edge::store::memory::MemoryStore;
+    /// # use usher_edge::{Ambient, Request, serve};
+    /// # let secret = format!(r#"{{"signing_key": "{}", "keys": []}}"#, "07".repeat(32));
+    /// # let mut edge = usher_edge::Edge::new(Some(&secret), false);
+    /// # let (mut store, ambient) = (MemoryStore::default(), Ambient { now_ms: 1_790_000_000_000, entropy: [7; 32] });
+    /// edge.set_placement_fault("USHER_JURISDICTION: `mars` is none");
+    /// let health = Request { method: "GET", target: "/healthz", headers: &[], body: b"", ambient };
+    /// let response = serve(&mut edge, &mut store, &health, &mut |_line| ());
+    /// assert_eq!(response.status, 503);
+    /// assert!(String::from_utf8_lossy(&response.body).contains("`mars` is none"));
+    /// ```
     pub fn set_placement_fault(&mut self, reason: &str) {
         self.placement_fault = Some(reason.to_owned());
     }
@@ -175,6 +199,17 @@ impl Edge {
     /// Sets the form in which the deployment writes, from `USHER_FORM`: a number, or nothing. Nothing means
     /// [`Form::One`], unless storage is in a later form. An invalid setting leaves the edge unconfigured, and
     /// [`Edge::complaint`] gives the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let secret = format!(r#"{{"signing_key": "{}", "keys": []}}"#, "07".repeat(32));
+    /// # let mut edge = usher_edge::Edge::new(Some(&secret), false);
+    /// edge.set_form("2");
+    /// assert_eq!(edge.form(), usher_edge::Form::Two);
+    /// edge.set_form("two");
+    /// assert!(edge.complaint().is_some());
+    /// ```
     pub fn set_form(&mut self, setting: &str) {
         match Form::of_setting(setting) {
             Ok(said) => self.written = Written::as_said(said),
@@ -184,6 +219,17 @@ impl Edge {
 
     /// Sets the time without an event after which a profile without a batch record is deleted: a number of days, or nothing
     /// for 400. An invalid setting leaves the edge unconfigured, and [`Edge::complaint`] gives the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let secret = format!(r#"{{"signing_key": "{}", "keys": []}}"#, "07".repeat(32));
+    /// # let mut edge = usher_edge::Edge::new(Some(&secret), false);
+    /// edge.set_profile_days("90");
+    /// assert_eq!(edge.complaint(), None);
+    /// edge.set_profile_days("a while");
+    /// assert!(edge.complaint().is_some());
+    /// ```
     pub fn set_profile_days(&mut self, setting: &str) {
         let setting = setting.trim();
         match setting.parse() {
@@ -219,6 +265,18 @@ impl Edge {
 
     /// Sets the number of shards that hold profiles, 1 to [`SHARDS_MAX`]. Several need form 2, and a host that carries their
     /// questions. An invalid number leaves the edge unconfigured, and [`Edge::complaint`] gives the reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let secret = format!(r#"{{"signing_key": "{}", "keys": []}}"#, "07".repeat(32));
+    /// # let mut edge = usher_edge::Edge::new(Some(&secret), false);
+    /// edge.set_form("2");
+    /// edge.set_shards(64);
+    /// assert_eq!((edge.shards(), edge.complaint()), (64, None));
+    /// edge.set_shards(0);
+    /// assert!(edge.complaint().is_some());
+    /// ```
     pub fn set_shards(&mut self, shards: u32) {
         if shards > 1 && !HAS_SHARDS {
             self.keyring = Err("this build is for one shard".to_owned());
@@ -511,6 +569,17 @@ impl Edge {
     /// Records a fault found by the host: the reason why an audience does not run its bundle, or with an empty name why
     /// the edge cannot catch up with the control object at all. None clears it. `is_too_new`: a newer build wrote the
     /// audience's bundle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let secret = format!(r#"{{"signing_key": "{}", "keys": []}}"#, "07".repeat(32));
+    /// # let mut edge = usher_edge::Edge::new(Some(&secret), false);
+    /// edge.set_fault("7", Some("bundle 3 is damaged"), true);
+    /// assert!(edge.is_too_new("7"));
+    /// edge.set_fault("7", None, false);
+    /// assert!(!edge.is_too_new("7"));
+    /// ```
     pub fn set_fault(&mut self, audience: &str, reason: Option<&str>, is_too_new: bool) {
         let reason = reason.map(str::to_owned);
         if audience.is_empty() {

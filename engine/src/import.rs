@@ -156,6 +156,27 @@ fn record_bytes(record: &BatchRecord) -> usize {
 
 impl Record {
     /// The same record as a patch: it adds its values to older records of its key, instead of replacing them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::{Plan, Profile, ProfileId};
+    /// # let batch = |name: &str| Attribute { name: name.into(), kind: AttributeKind::Batch { column: name.into(), data_type: None }, sensitive: false, description: None };
+    /// # let keys = vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }];
+    /// # let identity = Identity { keys, primary_key: Some("visitor".into()), ..Identity::default() };
+    /// # let definition = Definition { attributes: vec![batch("tier"), batch("city")], identity, ..Definition::default() };
+    /// # let plan = Plan::compile(&definition).unwrap();
+    /// let now_ms = 1_790_000_000_000;
+    /// let mut profile = Profile::new(ProfileId([1; 16]), now_ms);
+    /// let row = |column: &str, value: &str| [("visitor".into(), "anna".into()), (column.to_owned(), value.into())];
+    /// profile.import(plan.record(&row("tier", "VIP"), now_ms).unwrap(), now_ms);
+    /// // A record without `tier` would take it away; as a patch it only adds `city`.
+    /// profile.import(plan.record(&row("city", "Oslo"), now_ms).unwrap().patching(), now_ms + 1);
+    /// let mut columns: Vec<&str> = profile.batch().iter().flat_map(|record| &record.values).map(|(column, _)| column.as_str()).collect();
+    /// columns.sort();
+    /// assert_eq!(columns, ["city", "tier"]);
+    /// ```
     #[must_use]
     pub fn patching(mut self) -> Record {
         self.content.patch = true;

@@ -77,6 +77,27 @@ impl Device {
     /// # Errors
     ///
     /// [`Unusable`]; then nothing is changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::{Asked, Device, Plan, Profile, Reduced, syntax};
+    /// # let table = EventTable { database: "web".into(), table: "pages".into() };
+    /// # let view = KeyEvent { name: "view".into(), table, filter: None, columns: vec![], description: None };
+    /// # let kind = AttributeKind::Counter { key_event: "view".into(), filter: None, increment: Increment::Constant(1), window_ms: Some(86_400_000), parts: vec![], backfill: None };
+    /// # let views = Attribute { name: "views".into(), kind, sensitive: false, description: None };
+    /// # let criteria = syntax::parse("views >= 1").unwrap();
+    /// # let section = Section { name: "Again".into(), key_event: None, event_filter: None, criteria, accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
+    /// # let home = Personalization { name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(), device: true, trigger: None, inputs: vec![], sections: vec![section] };
+    /// # let identity = Identity { keys: vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }], ..Identity::default() };
+    /// # let definition = Definition { key_events: vec![view], attributes: vec![views], identity, personalizations: vec![home], ..Definition::default() };
+    /// # let reduced = Reduced::of(Plan::compile(&definition).unwrap()).expect("a personalization for devices");
+    /// # let mut device = Device::new(&reduced.program()).unwrap();
+    /// device.load(&reduced.extract(&Profile::unknown())).unwrap();
+    /// // A cut extract is refused, and the device goes on with what it has.
+    /// assert!(device.load(b"cut").is_err());
+    /// ```
     pub fn load(&mut self, extract: &[u8]) -> Result<(), Unusable> {
         self.profile = extract::read(extract)?;
         Ok(())
@@ -100,6 +121,31 @@ impl Device {
     }
 
     /// Updates what is known by an event of this visitor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::definition::*;
+    /// # use usher_engine::{Asked, Device, Plan, Profile, Reduced, syntax};
+    /// # let table = EventTable { database: "web".into(), table: "pages".into() };
+    /// # let view = KeyEvent { name: "view".into(), table, filter: None, columns: vec![], description: None };
+    /// # let kind = AttributeKind::Counter { key_event: "view".into(), filter: None, increment: Increment::Constant(1), window_ms: Some(86_400_000), parts: vec![], backfill: None };
+    /// # let views = Attribute { name: "views".into(), kind, sensitive: false, description: None };
+    /// # let criteria = syntax::parse("views >= 1").unwrap();
+    /// # let section = Section { name: "Again".into(), key_event: None, event_filter: None, criteria, accept_unknown_profiles: true, outputs: vec![], segments: vec![], include_sensitive: false };
+    /// # let home = Personalization { name: "home".into(), id: None, description: None, choice: Choice::First, segments_as: Default::default(), device: true, trigger: None, inputs: vec![], sections: vec![section] };
+    /// # let identity = Identity { keys: vec![StitchKey { name: "visitor".into(), ..StitchKey::default() }], ..Identity::default() };
+    /// # let definition = Definition { key_events: vec![view], attributes: vec![views], identity, personalizations: vec![home], ..Definition::default() };
+    /// # let reduced = Reduced::of(Plan::compile(&definition).unwrap()).expect("a personalization for devices");
+    /// # let mut device = Device::new(&reduced.program()).unwrap();
+    /// let now_ms = 1_790_000_000_000;
+    /// let home = device.personalization("home").unwrap();
+    /// assert!(device.personalize(None, Asked::Named(&[home]), &[], &[], now_ms).offers.is_empty());
+    /// let viewed = device.event(("web", "pages"), vec![("visitor".into(), "anna".into())], now_ms, "id-1".into()).unwrap();
+    /// device.ingest(&viewed, now_ms);
+    /// let answer = device.personalize(None, Asked::Named(&[home]), &[], &[], now_ms);
+    /// assert_eq!(answer.offers[0].section, "Again");
+    /// ```
     pub fn ingest(&mut self, event: &Event, now_ms: i64) {
         self.plan.ingest(&mut self.profile, event, now_ms);
     }

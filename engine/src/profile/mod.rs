@@ -175,6 +175,17 @@ impl Profile {
     }
 
     /// Changes its identifiers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::profile::Key;
+    /// # use usher_engine::{Profile, ProfileId};
+    /// # let mut profile = Profile::new(ProfileId([7; 16]), 0);
+    /// profile.learn(Key { name: "email".into(), value: "anna@mail.example".into(), seen_ms: 0 });
+    /// profile.edit_keys(|keys| keys.retain(|key| key.name != "email"));
+    /// assert!(profile.keys().is_empty());
+    /// ```
     pub fn edit_keys(&mut self, change: impl FnOnce(&mut Vec<Key>)) {
         self.keys();
         edit(&mut self.keys, change);
@@ -268,6 +279,15 @@ impl Profile {
 
     /// Makes room in a profile that is this many bytes too large: drops state that no definition reads, the longest
     /// unread first. Returns whether anything was dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use usher_engine::{Profile, ProfileId};
+    /// let mut profile = Profile::new(ProfileId([7; 16]), 1_790_000_000_000);
+    /// // Every state that it has is read by a definition: there is nothing to drop.
+    /// assert!(!profile.make_room(1_000));
+    /// ```
     pub fn make_room(&mut self, bytes: usize) -> bool {
         let mut orphans: Vec<(i64, String)> =
             self.orphans().iter().map(|orphan| (orphan.since_ms, orphan.name.clone())).gather();
@@ -329,6 +349,21 @@ impl Profile {
     }
 
     /// Adds an identifier, or updates when it was last seen.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_engine::profile::Key;
+    /// use usher_engine::{Profile, ProfileId};
+    ///
+    /// let mut profile = Profile::new(ProfileId([7; 16]), 1_790_000_000_000);
+    /// profile.learn(Key { name: "email".into(), value: "anna@mail.example".into(), seen_ms: 1_790_000_000_000 });
+    /// // Seen again, later: the newest time stays.
+    /// profile.learn(Key { name: "email".into(), value: "anna@mail.example".into(), seen_ms: 1_790_000_060_000 });
+    /// assert!(profile.has_key("email", "anna@mail.example"));
+    /// assert_eq!(profile.key("email"), Some("anna@mail.example"));
+    /// assert_eq!((profile.keys().len(), profile.keys()[0].seen_ms), (1, 1_790_000_060_000));
+    /// ```
     pub fn learn(&mut self, key: Key) {
         self.edit_keys(|keys| learn(keys, key));
     }
