@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo site rules attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine size-peers bench-engine bench-edge bench-pipelines lint clean-state setup
+.PHONY: help demo site rules attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine size-peers bench-engine bench-edge bench-journeys bench-pipelines lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -116,6 +116,10 @@ bench-edge: setup ## the edge beside hand-written workers (QUICK=1, CHECK=1, WRI
 	@node edge-worker/cloudflare/build.mjs $(WORKER) >/dev/null
 	@npm --prefix tests/bench/edge ci --silent --no-audit --no-fund
 	@node tests/bench/edge/run.mjs $(ROWS)
+
+bench-journeys: setup ## what journeys cost events, and how fast their messages leave (QUICK=1, CHECK=1, WRITE=1, ROWS=…: tests/bench/README.md)
+	@cargo build --locked --quiet --release -p usher -p usher-tests --bin usher --bin journeys
+	@node tests/bench/journeys/run.mjs $(TARGET)/release/usher $(TARGET)/release/journeys $(ROWS)
 
 bench-pipelines: setup ## the shop's pipeline beside DuckDB, rows per second of one core (QUICK=1: tests/bench/README.md); needs python3
 	@cargo build --locked --quiet --release -p usher

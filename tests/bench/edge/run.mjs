@@ -8,13 +8,14 @@
 // RESULTS.md
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 import { workerdBinary } from "../../../edge-worker/cloudflare/local/workerd.mjs";
+import { writeSection } from "../results.mjs";
 import { coldStarts } from "./cold.mjs";
 import { costPerMillion } from "./cost.mjs";
 import { capacity, connections, cpu, latencies, load, median, ratio, send } from "./measure.mjs";
@@ -74,7 +75,7 @@ try {
 const cost = costPerMillion(table);
 const text = report();
 console.log(text);
-if (process.env.WRITE && wanted.length === 0) writeResults(text);
+if (process.env.WRITE && wanted.length === 0) writeSection("The edge", `Written by \`WRITE=1 make bench-edge\`.\n\n${text}`);
 if (process.env.CHECK && [...table, cost].some((row) => row?.met === false)) process.exit(1);
 
 /** Lookups from memory: Usher beside a hand-written worker that decides in this way. */
@@ -279,10 +280,4 @@ function report() {
     ...(cost ? ["", cost.line] : []),
     "",
   ].join("\n");
-}
-
-function writeResults(text) {
-  const file = join(root, "tests/bench/RESULTS.md");
-  const [before] = readFileSync(file, "utf8").split("\n# The edge\n");
-  writeFileSync(file, `${before}\n# The edge\n\nWritten by \`WRITE=1 make bench-edge\`.\n\n${text}`);
 }
