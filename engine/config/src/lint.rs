@@ -4,6 +4,7 @@
 mod answer;
 mod columns;
 mod device;
+mod journeys;
 mod patterns;
 mod tables;
 

@@ -3,12 +3,14 @@
 //! It reports only what is certain. A section enters only when its criteria are true, so a condition that is false or
 //! unknown for every visitor rules it out. It finds contradictions among the conditions that one AND puts on one value,
 //! conditions with the same result for every visitor because of their attribute's domain, and sections of which every
-//! condition follows from those of a later section. It does not examine relations between several values, nor patterns
+//! condition follows from those of a later section; the same in the gates and decisions of journeys. It does not examine relations between several values, nor patterns
 //! that are more than a few texts.
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+
+mod journeys;
 
 use super::{Plan, SectionPlan};
 use crate::attribute::plan::Kind;
@@ -62,7 +64,8 @@ impl Plan {
             {
                 let at = At::item("personalizations", index);
                 let at = at.inner("sections", number);
-                let criteria = reach.criteria(section, &section_plan.criteria, at.field("criteria"));
+                let criteria =
+                    reach.criteria(&section.criteria, &section_plan.criteria, at.field("criteria"));
                 let key_event = section_plan.key_event.or(plan.trigger);
                 let filter = reach.filter(key_event, &section_plan.event_filter, at.field("event_filter"));
                 let sound = ["criteria", "event_filter", "key_event"]
@@ -85,6 +88,7 @@ impl Plan {
                 }
             }
         }
+        reach.journeys();
         let mut out = reach.out;
         out.append(&mut behind);
         super::journeys::warn(definition, &self.journeys, &mut out);
@@ -193,11 +197,11 @@ impl Reach<'_> {
 
     /// Reports criteria that are true for no visitor, and each condition with the same result for every visitor because
     /// of its attribute's domain. Returns true if no visitor fulfils the criteria.
-    fn criteria(&mut self, section: &Section, node: &Node, at: At<'_>) -> bool {
+    fn criteria(&mut self, expr: &Expr, node: &Node, at: At<'_>) -> bool {
         if !self.is_sound(at) {
             return false;
         }
-        let fixed = self.fixed(&section.criteria, node, at, &mut 0);
+        let fixed = self.fixed(expr, node, at, &mut 0);
         if fixed && !self.are_never(&[node], &self.any) {
             // A fixed condition explains it; no second warning.
             return self.are_never(&[node], &self.domains);

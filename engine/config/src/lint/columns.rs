@@ -5,6 +5,7 @@ use usher_engine::definition::{AttributeKind, Definition, EventTable, Increment}
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::{Expr, Name};
 
+use super::journeys;
 use crate::columns::Columns;
 use crate::consequence::conditions;
 use crate::suggest::did_you_mean;
@@ -25,6 +26,9 @@ pub(super) fn lint(definition: &Definition, columns: &Columns<'_>, found: &mut V
             reads.filter(Some(&section.criteria), event, &format!("{at}.criteria"));
             reads.filter(section.event_filter.as_ref(), event, &format!("{at}.event_filter"));
         }
+    }
+    for condition in journeys::conditions(definition) {
+        reads.filter(Some(condition.expr), condition.key_event, &condition.at);
     }
     keys_of_objects(definition, columns, found);
     keys(definition, columns, found);

@@ -6,6 +6,8 @@ use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::{Expr, Test};
 use usher_engine::value::Value;
 
+use super::journeys::conditions;
+
 pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
     for (index, event) in definition.key_events.iter().enumerate() {
         of_expr(event.filter.as_ref(), &format!("key_events[{index}].filter"), found);
@@ -36,6 +38,9 @@ pub(super) fn lint(definition: &Definition, found: &mut Vec<Diagnostic>) {
             of_expr(Some(&section.criteria), &format!("{at}.criteria"), found);
             of_expr(section.event_filter.as_ref(), &format!("{at}.event_filter"), found);
         }
+    }
+    for condition in conditions(definition) {
+        of_expr(Some(condition.expr), &condition.at, found);
     }
 }
 
