@@ -196,6 +196,8 @@ pub const AGED_ROWS_MAX: usize = 5_000;
 pub const UPKEEP_MS: i64 = DAY_MS;
 /// The same if something is left.
 pub const UPKEEP_MORE_MS: i64 = 1_000;
+/// The same if more visitors wait no longer than one turn leads on: they are late already, and requests are served in between.
+pub const WAITS_MORE_MS: i64 = 10;
 /// Time for which a turn of upkeep keeps others off, in milliseconds, should it end early.
 pub const UPKEEP_LEASE_MS: i64 = 30_000;
 /// Age at which an erased profile's copies are replaced once more, in milliseconds: by then no lookup that was under way at its

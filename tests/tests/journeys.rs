@@ -1,10 +1,16 @@
 //! Messages of journeys, and the times at which visitors are led on: rows in the commit of the step, which no answer shows.
 
+use std::time::Instant;
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, StatementStatus};
 use serde_json::{Value, json};
 use usher_edge::Ambient;
-use usher_edge::limits::ATTEMPT_LEASE_MS;
+use usher_edge::limits::{ATTEMPT_LEASE_MS, UPKEEP_MORE_MS, UPKEEP_ROWS_MAX, WAITS_MORE_MS};
 use usher_edge::message::{self, Attempt, AttemptOutcome, AttemptResult, DeliveryRow, Route, Stage};
-use usher_edge::store::journeys::SendRow;
+use usher_edge::store::journeys::{SendRow, WaitRow};
+use usher_edge::store::sql::{self, Cell, Statement};
+use usher_edge::store::{DueBefore, Read, Write};
 use usher_tests::bed::{Bed, NOW_MS};
 use usher_tests::deployment::{Keys, bundle_of_texts};
 use usher_tests::run::AUDIENCE;
@@ -388,4 +394,93 @@ fn what_a_merge_does_not_take_along_is_sent_where_it_is_and_goes_with_an_erasure
     assert_eq!(bed.erase("browser", &browser), 200);
     let left = bed.shards.stores.iter().map(|store| store.journeys.sends.len() + store.journeys.waits.len());
     assert_eq!(left.sum::<usize>(), 0);
+}
+
+/// 1,000 a second are due where there are many visitors, and a turn leads on 200.
+#[test]
+fn visitors_who_are_late_are_led_on_turn_by_turn_without_a_pause() {
+    let mut world = World::new();
+    let late = 2 * UPKEEP_ROWS_MAX + 50;
+    for visitor in 0..late {
+        world.event(
+            "view",
+            json!({"browser": format!("b{visitor}"), "sku": "s", "event_id": format!("e{visitor}")}),
+        );
+    }
+    world.now += 3_600;
+    let ambient = Ambient { now_ms: world.now * 1_000, entropy: [7; 32] };
+    let InProcess { edge, store, .. } = &mut world.target;
+    let next_ms = [(); 3].map(|()| usher_edge::drive::upkeep(edge, store, ambient, &mut |_| ()));
+    assert_eq!(next_ms[..2], [WAITS_MORE_MS; 2]);
+    assert!(next_ms[2] > UPKEEP_MORE_MS, "{next_ms:?}");
+    assert_eq!((world.sends().len(), world.waits().len()), (3 * late, 0));
+}
+
+/// A database in which so many visitors wait, a second apart from [`NOW_MS`] on.
+fn waiting(rows: i64) -> Connection {
+    let connection = Connection::open_in_memory().expect("a database");
+    for statement in sql::SCHEMA {
+        connection.execute(statement, []).expect(statement);
+    }
+    let insert = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
+                  INSERT INTO waiting (audience, profile, due_ms)
+                  SELECT '7', CAST(printf('%016d', (i * 7919) % ?1) AS BLOB), ?2 + i * 1000 FROM n";
+    connection.execute(insert, [rows, NOW_MS]).expect("rows");
+    connection
+}
+
+/// The statements about those who wait, of a turn of upkeep and of the commit of a step.
+fn about_waits() -> Vec<Statement> {
+    let before = DueBefore { day: 0, journal_ms: 0, suppressed_ms: 0, entomb_ms: 0, now_ms: NOW_MS + 50_500 };
+    let wait = |due_ms| WaitRow { audience: "7".to_owned(), profile: [b'0'; 16], due_ms };
+    let waits = vec![wait(Some(NOW_MS)), wait(None)];
+    let statements = sql::reads(&Read::Due(before)).into_iter();
+    let statements = statements.chain(sql::writes(&Write { waits, ..Write::default() }));
+    statements.filter(|statement| statement.sql.contains("waiting")).collect()
+}
+
+/// Runs a statement; the rows that it found, and the steps of SQLite's machine, of which so many went to the next row of a scan.
+fn run(connection: &Connection, statement: &Statement) -> (usize, i32, i32) {
+    let mut prepared = connection.prepare(statement.sql).expect(statement.sql);
+    for (index, cell) in statement.params.iter().enumerate() {
+        let value = match cell {
+            Cell::Bytes(bytes) => Sql::Blob(bytes.clone()),
+            Cell::Number(number) => Sql::Integer(*number),
+            Cell::Text(text) => Sql::Text(text.clone()),
+        };
+        prepared.raw_bind_parameter(index + 1, value).expect(statement.sql);
+    }
+    let mut found = 0;
+    let mut rows = prepared.raw_query();
+    while rows.next().expect(statement.sql).is_some() {
+        found += 1;
+    }
+    drop(rows);
+    (found, prepared.get_status(StatementStatus::VmStep), prepared.get_status(StatementStatus::FullscanStep))
+}
+
+/// No statement looks at those who wait on: its plan has no scan and no sort, and it takes as many steps among a hundred times as many
+/// rows. `USHER_ROWS=10000000` tries so many, and prints what each takes.
+#[test]
+fn due_times_are_found_without_a_scan() {
+    let rows = std::env::var("USHER_ROWS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let (few, many) = (waiting(1_000), waiting(rows));
+    let statements = about_waits();
+    assert_eq!(statements.len(), 4);
+    for statement in &statements {
+        let explained = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+        let mut plan = many.prepare(&explained).expect(&explained);
+        // An insertion has no plan, because it searches nothing.
+        let lines = plan.query_map([], |row| row.get::<_, String>(3)).expect(&explained);
+        let lines: Vec<String> = lines.collect::<Result<_, _>>().expect(&explained);
+        let is_slow = |line: &String| line.contains("SCAN") || line.contains("TEMP B-TREE");
+        assert!(!lines.iter().any(is_slow), "{}\n{lines:#?}", statement.sql);
+        let start = Instant::now();
+        let (found, steps, scanned) = run(&many, statement);
+        println!("{rows} rows: {found} found, {steps} steps, {:?}: {lines:?}", start.elapsed());
+        assert_eq!(scanned, 0, "{}", statement.sql);
+        assert_eq!((found, steps, 0), run(&few, statement), "{}", statement.sql);
+    }
+    let (due, ..) = run(&waiting(1_000), &statements[0]);
+    assert_eq!(due, 51, "those whose time has come");
 }

@@ -18,7 +18,7 @@ use crate::edge::Edge;
 use crate::form::Form;
 use crate::limits::{
     DAY_MS, ENTOMB_AGAIN_MS, JOURNAL_MS, SUPPRESSION_MS, UPKEEP_LEASE_MS, UPKEEP_MORE_MS, UPKEEP_MS,
-    UPKEEP_ROWS_MAX,
+    UPKEEP_ROWS_MAX, WAITS_MORE_MS,
 };
 use crate::log::Line;
 use crate::message::{self, KeyOf, Snapshot};
@@ -94,7 +94,13 @@ pub(super) fn fold(
     }
     let due_ms = write.waits.iter().filter_map(|row| row.due_ms).chain(due.next_due_ms).min();
     let wait_ms = due_ms.map_or(UPKEEP_MS, |due_ms| due_ms.saturating_sub(now_ms).clamp(1, UPKEEP_MS));
-    let next_ms = if more || is_renewing { UPKEEP_MORE_MS } else { wait_ms };
+    let next_ms = if due.waiting.len() >= UPKEEP_ROWS_MAX {
+        WAITS_MORE_MS
+    } else if more || is_renewing {
+        UPKEEP_MORE_MS.min(wait_ms)
+    } else {
+        wait_ms
+    };
     let response = answer(Counts { purged, more }, false, next_ms);
     let response = if message.entombs && !due.entombed.is_empty() {
         let (header, value) = entomb(now_ms, &due.entombed, &Snapshot::encode(now_ms, &[], &[], &[]));

@@ -14,7 +14,7 @@ use crate::deployment::{DESTINATIONS, Keys};
 
 /// The engine and the service, without a host.
 pub struct InProcess {
-    edge: Edge,
+    pub edge: Edge,
     pub store: MemoryStore,
     calls: u64,
     log: String,
