@@ -9,19 +9,27 @@ use super::fault::Fault;
 use crate::limits::{PAGE_ITEMS, PAGE_ITEMS_MAX};
 use crate::wire::query;
 
-/// The parameters of a query by their names.
-pub(super) struct Query<'a>(Vec<(Cow<'a, str>, String)>);
+/// The parameters of a query.
+pub(super) struct Query<'a>(Vec<Parameter<'a>>);
+
+struct Parameter<'a> {
+    name: Cow<'a, str>,
+    value: String,
+    /// Both as sent.
+    sent: (&'a str, &'a str),
+}
 
 impl<'a> Query<'a> {
     pub(super) fn of(target: &'a str) -> Result<Query<'a>> {
-        let read =
-            |(name, value): (&'a str, &str)| Some((query::decoded(name)?, query::decoded_form(value)?));
+        let read = |sent: (&'a str, &'a str)| {
+            Some(Parameter { name: query::decoded(sent.0)?, value: query::decoded_form(sent.1)?, sent })
+        };
         let pairs: Option<Vec<_>> = query::pairs(target).map(read).collect();
         pairs.map(Query).ok_or_else(|| vec![Fault::parameter("", "the query is not percent-encoded UTF-8")])
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|known| known.name == name).map(|known| known.value.as_str())
     }
 
     /// The names that a comma separates.
@@ -56,8 +64,8 @@ impl<'a> Query<'a> {
         items.truncate(size);
         let last = items.last().and_then(|item| item.get("id")?.as_str());
         let next = last.filter(|_| more).map(|last| {
-            let kept = self.0.iter().filter(|(name, _)| !name.starts_with("page["));
-            let kept: String = kept.map(|(name, value)| format!("&{name}={value}")).collect();
+            let kept = self.0.iter().filter(|known| !known.name.starts_with("page["));
+            let kept: String = kept.map(|known| format!("&{}={}", known.sent.0, known.sent.1)).collect();
             format!("{path}?page[size]={size}&page[after]={last}{kept}")
         });
         let next = next.map_or(Value::Null, Value::String);
