@@ -105,10 +105,7 @@ pub(super) fn journey_variants(edge: &Edge, checked: &CheckedHead<'_>, body: &[u
     let Some(audience) = sent else {
         return Err(Refused::with_detail(Refusal::BODY_INVALID, "audience_id is the id of an audience"));
     };
-    if !checked.caller.covers(&audience) {
-        return Err(Refusal::SCOPE.into());
-    }
-    hand_over(edge, checked, body, Op::JourneyVariants, &audience, ["", ""])
+    hand_over(edge, checked, body, Op::JourneyVariants, named(checked, &audience)?, ["", ""])
 }
 
 /// `POST /v4/streaming_task_auths`
@@ -119,11 +116,18 @@ pub(super) fn auth_create(edge: &Edge, _: &CheckedHead<'_>, body: &[u8]) -> Resu
 /// A new resource: its body names the audience.
 fn create(edge: &Edge, checked: &CheckedHead<'_>, body: &[u8], op: Op) -> Result<Step> {
     let audience = attribute_in(body, "audienceId", "attributes.audienceId is the id of an audience")?;
-    if !checked.caller.covers(&audience) {
-        return Err(Refusal::SCOPE.into());
-    }
-    hand_over(edge, checked, body, op, &audience, ["", ""])
+    hand_over(edge, checked, body, op, named(checked, &audience)?, ["", ""])
 }
+
+/// An audience that a body or a query names, if the caller may ask about it. Without an id it would be that of an object.
+fn named<'n>(checked: &CheckedHead<'_>, audience: &'n str) -> Result<&'n str> {
+    if !Audience::is_id(audience) {
+        return Err(Refused::with_detail(Refusal::BODY_INVALID, NO_AUDIENCE));
+    }
+    checked.caller.covers(audience).then_some(audience).ok_or_else(|| Refusal::SCOPE.into())
+}
+
+const NO_AUDIENCE: &str = "an audience's id is letters, digits, -, _, . and ~";
 
 /// A text among the attributes of a body.
 fn attribute_in(body: &[u8], name: &str, otherwise: &'static str) -> Result<String> {
@@ -148,8 +152,7 @@ fn hand_over(
     parameters: [&str; 2],
 ) -> Result<Step> {
     if !audience.is_empty() && !Audience::is_id(audience) {
-        let detail = "an audience's id is letters, digits, -, _, . and ~";
-        return Err(Refused::with_detail(Refusal::BODY_INVALID, detail));
+        return Err(Refused::with_detail(Refusal::BODY_INVALID, NO_AUDIENCE));
     }
     if edge.restoring(audience).is_some() {
         let detail = "the control object lost what runs for this audience: push the whole definition once";
