@@ -287,7 +287,8 @@ pub(super) const DESCRIBED: &[Described] = &[
         text: "a record a line, at most 10,000 with 514,000 values in 5 MiB → counts, `rejected` \
                lines and `refused` values, each with its reason; the first 1,000 of either are named; `ignored_columns` names 100, and \
                `more_ignored_columns` says that there are others",
-        parameters: &[query("mode", false, "`replace` (default) the older record, or `patch`: add to it.")],
+        parameters: &[query("mode", false, "`replace` (default) the older record, or `patch`: add to it.")
+            .of(r#"{"enum": ["replace", "patch"]}"#)],
         body: Some((&["application/x-ndjson"], "Records")),
         answers: &[answer("Imported", "Counts, and what was not taken.")],
         refusals: &[Refusal::BODY_INVALID, Refusal::AUDIENCE_UNKNOWN, Refusal::NEEDS_FORM],

@@ -1,19 +1,20 @@
 //! The same for the routes of the control API.
 
-use super::parts::{Answer, Described, JSON, NOTHING, Parameter, RESOURCE, answer, query};
+use super::parts::{
+    Answer, Described, JSON, NOTHING, PAGE_AFTER, PAGE_SIZE, Parameter, RESOURCE, answer, query,
+};
 use crate::error::Refusal;
 
-pub(super) const PAGED: &[Parameter] = &[
-    query("page[size]", false, "The most objects of the page, 1 to 1000; 100 without it."),
-    query("page[after]", false, "The id behind which the page begins."),
-    query("sorted_by", false, "`name` or `id`, with `:asc` or `:desc`."),
-    query("name_include", false, "A part of the name."),
-];
+const SORTED_BY: Parameter = query("sorted_by", false, "`name` or `id`, with `:asc` or `:desc`.")
+    .of(r#"{"type": "string", "pattern": "^(name|id)(:(asc|desc))?$"}"#);
+
+pub(super) const PAGED: &[Parameter] =
+    &[PAGE_SIZE, PAGE_AFTER, SORTED_BY, query("name_include", false, "A part of the name.")];
 
 const TYPED: &[Parameter] = &[
-    query("page[size]", false, "The most objects of the page, 1 to 1000; 100 without it."),
-    query("page[after]", false, "The id behind which the page begins."),
-    query("sorted_by", false, "`name` or `id`, with `:asc` or `:desc`."),
+    PAGE_SIZE,
+    PAGE_AFTER,
+    SORTED_BY,
     query("name_include", false, "A part of the name."),
     query("types", false, "Types, separated by commas."),
 ];

@@ -11,7 +11,11 @@ pub(super) const DESCRIBED_OPERATORS: &[Described] = &[
         summary: "Lists the activations that are not delivered, or those that are parked.",
         with: "(`?state=`)",
         text: "[activations](activations.md) that wait, or with `?state=parked` those that nobody tries any more → `activations`, `next`",
-        parameters: &[query("state", false, "`waiting` or `parked`."), LIMIT, NEXT],
+        parameters: &[
+            query("state", false, "`waiting` or `parked`.").of(r#"{"enum": ["waiting", "parked"]}"#),
+            LIMIT,
+            NEXT,
+        ],
         answers: &[answer("Activations", "A page of them, oldest first.")],
         refusals: &[Refusal::BODY_INVALID],
         ..NOTHING
@@ -58,7 +62,8 @@ pub(super) const DESCRIBED_OPERATORS: &[Described] = &[
         with: "(`?shard=`)",
         key: "admin",
         text: "deletes a part of what is [over its time](operate.md#what-is-deleted-by-itself) → `purged`, `more`",
-        parameters: &[query("shard", false, "The number of a shard, from 0; without it, all of them.")],
+        parameters: &[query("shard", false, "The number of a shard, from 0; without it, all of them.")
+            .of(r#"{"type": "integer", "minimum": 0}"#)],
         answers: &[answer("Upkeep", "What was done.")],
         refusals: &[Refusal::BODY_INVALID],
         ..NOTHING

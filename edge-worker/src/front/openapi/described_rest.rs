@@ -1,14 +1,16 @@
 //! The same for the routes of event tables and journeys.
 
 use super::described_api::PAGED;
-use super::parts::{Answer, Described, JSON, NOTHING, Parameter, RESOURCE, answer, query};
+use super::parts::{
+    Answer, Described, JSON, NOTHING, PAGE_AFTER, PAGE_SIZE, Parameter, RESOURCE, answer, query,
+};
 use crate::error::Refusal;
 
-const VARIANTS: &[Parameter] = &[
-    query("audience_id", true, "The audience's id."),
-    query("page[size]", false, "The most objects of the page, 1 to 1000; 100 without it."),
-    query("page[after]", false, "The id behind which the page begins."),
-];
+/// An audience's.
+const AUDIENCE_ID: &str = r#"{"type": "string", "pattern": "^[0-9A-Za-z._~-]+$"}"#;
+
+const VARIANTS: &[Parameter] =
+    &[query("audience_id", true, "The audience's id.").of(AUDIENCE_ID), PAGE_SIZE, PAGE_AFTER];
 
 /// In the order of the table of routes.
 pub(super) const DESCRIBED_REST: &[Described] = &[

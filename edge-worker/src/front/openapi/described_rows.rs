@@ -4,7 +4,8 @@ use super::parts::{Described, NOTHING, Parameter, answer, query};
 use crate::error::Refusal;
 
 const IMPORTING: &[Parameter] = &[
-    query("mode", false, "`upsert` (default) rows by their keys, or `replace` the table."),
+    query("mode", false, "`upsert` (default) rows by their keys, or `replace` the table.")
+        .of(r#"{"enum": ["upsert", "replace"]}"#),
     query("load", false, "With `replace`: the name of a replacement that takes several requests."),
     query("last", false, "`true` in its last request, which switches to the new rows."),
 ];

@@ -32,6 +32,15 @@ pub(super) struct Parameter {
     pub(super) name: &'static str,
     pub(super) required: bool,
     pub(super) about: &'static str,
+    /// Its values, as a JSON schema.
+    pub(super) schema: &'static str,
+}
+
+impl Parameter {
+    /// The same with these values alone.
+    pub(super) const fn of(self, schema: &'static str) -> Parameter {
+        Parameter { schema, ..self }
+    }
 }
 
 /// An answer that is no refusal.
@@ -45,16 +54,29 @@ pub(super) struct Answer {
 }
 
 pub(super) const fn query(name: &'static str, required: bool, about: &'static str) -> Parameter {
-    Parameter { place: "query", name, required, about }
+    Parameter { place: "query", name, required, about, schema: TEXT }
 }
 
 pub(super) const fn answer(schema: &'static str, about: &'static str) -> Answer {
     Answer { status: 200, about, schema, headers: &[] }
 }
 
-pub(super) const LIMIT: Parameter = query("limit", false, "Most rows of the page, 1 to 200.");
-pub(super) const NEXT: Parameter = query("next", false, "That of the page before.");
-pub(super) const ID: Parameter = query("id", false, "The only one.");
+/// Any text.
+const TEXT: &str = r#"{"type": "string"}"#;
+/// An id of the control API.
+const API_ID: &str = r#"{"type": "string", "pattern": "^[1-9][0-9]*$"}"#;
+
+pub(super) const LIMIT: Parameter = query("limit", false, "Most rows of the page, 1 to 200.")
+    .of(r#"{"type": "integer", "minimum": 1, "maximum": 200}"#);
+pub(super) const NEXT: Parameter = query("next", false, "That of the page before.")
+    .of(r#"{"type": "string", "pattern": "^[0-9]+\\.[0-9]+$"}"#);
+pub(super) const ID: Parameter =
+    query("id", false, "The only one.").of(r#"{"type": "string", "pattern": "^[0-9a-f]{32}$"}"#);
+pub(super) const PAGE_SIZE: Parameter =
+    query("page[size]", false, "The most objects of the page, 1 to 1000; 100 without it.")
+        .of(r#"{"type": "integer", "minimum": 1, "maximum": 1000}"#);
+pub(super) const PAGE_AFTER: Parameter =
+    query("page[after]", false, "The id behind which the page begins: one of the list.").of(API_ID);
 pub(super) const DESTINATION: Parameter = query("destination", false, "Those to this destination.");
 pub(super) const SEEN: &[&str] = &["usher-seen"];
 pub(super) const JSON: &[&str] = &["application/json"];
@@ -74,6 +96,7 @@ pub(super) const IF_MATCH: Parameter = Parameter {
     name: "If-Match",
     required: false,
     about: "The bundle that runs now: a tag, a list of them, or `*` for any.",
+    schema: TEXT,
 };
 pub(super) const PUBLISHING: &[Parameter] = &[
     IF_MATCH,
@@ -85,6 +108,7 @@ pub(super) const TOKEN: Parameter = Parameter {
     name: "WP13n-Token",
     required: true,
     about: "A private token: with one, the body is one event, without it a batch.",
+    schema: TEXT,
 };
 
 /// A route without any of the fields that most routes lack.

@@ -210,8 +210,10 @@ fn operation(route: &Route, described: &Described) -> Value {
             .collect();
         let most = route.body_bytes_max.unwrap_or(0);
         let about = format!("At most {most} bytes, after inflation.");
-        // A rollback without one means the previous bundle.
-        operation["requestBody"] = json!({"required": !["Rollback", "Empty"].contains(&schema), "description": about, "content": content});
+        // A rollback without one means the previous bundle, an import without one brings nothing.
+        let is_optional = ["Rollback", "Empty", "Records", "Rows"].contains(&schema);
+        operation["requestBody"] =
+            json!({"required": !is_optional, "description": about, "content": content});
     }
     operation
 }
@@ -239,7 +241,8 @@ fn of_path_parameter(name: &str) -> Value {
 }
 
 fn parameter(parameter: &Parameter) -> Value {
-    let Parameter { place, name, required, about } = parameter;
+    let Parameter { place, name, required, about, schema } = parameter;
+    let schema: Value = serde_json::from_str(schema).unwrap();
     // A name that the caller chooses is one of a free-form object.
     match name.split_once('<') {
         Some((prefix, _)) => json!({
@@ -248,7 +251,7 @@ fn parameter(parameter: &Parameter) -> Value {
             "schema": {"type": "object", "additionalProperties": {"type": "string"}},
         }),
         None => json!({
-            "name": name, "in": place, "required": required, "description": about, "schema": {"type": "string"},
+            "name": name, "in": place, "required": required, "description": about, "schema": schema,
         }),
     }
 }
