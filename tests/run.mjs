@@ -72,7 +72,7 @@ await layer("units", async () => {
   await run("cargo", ["test", "--locked", "--quiet", "-p", "usher-engine", "--no-default-features", "--features", "patterns", "--test", "checks"]);
   await run("cargo", ["build", "--locked", "--quiet", "-p", "usher"]);
 });
-await layer("openapi", () => run("node", ["--test", ...tests("openapi")]));
+await layer("openapi", () => run("node", ["--test", ...tests("openapi")], built));
 await layer("shards", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "shards", "--test", "erasures", "--test", "imports", "--test", "journeys"]));
 await layer("storage", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "older_bundle", "--test", "visitor_bytes"]));
 await layer("privacy", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "privacy"], built));

@@ -110,16 +110,17 @@ const destinations = (url) => JSON.stringify([{ id: "receiver", url, secret: SEC
 class Native {
   #child;
   #settings;
+  #keys;
 
-  constructor(t, settings) {
-    this.#settings = settings;
+  constructor(t, settings, keys) {
+    [this.#settings, this.#keys] = [settings, keys];
     this.data = join(temporaryFolder(t), "data");
     mkdirSync(this.data);
     t.after(() => this.kill());
   }
 
   async start() {
-    const env = { PATH: process.env.PATH, USHER_KEYS: secret(), USHER_DEMO: "1", USHER_DESTINATIONS: this.#settings };
+    const env = { PATH: process.env.PATH, USHER_KEYS: this.#keys, USHER_DEMO: "1", USHER_DESTINATIONS: this.#settings };
     const args = ["serve", "--listen", "127.0.0.1:0", "--data", this.data, "--events-per-second", "0", "--new-profiles-per-minute", "0"];
     this.#child = spawn(usher(), args, { env, stdio: ["ignore", "pipe", "ignore"] });
     this.url = await printed(this.#child, /http:\S+/);
@@ -139,11 +140,17 @@ class Native {
   }
 }
 
-/** A host of this kind that sends to this address, with the definition above. */
-export async function host(t, kind, url) {
+/** A host of this kind without any definition, which sends to this address. */
+export async function emptyHost(t, kind, url, keys = secret()) {
   const settings = destinations(url);
-  const edge = kind === "native" ? new Native(t, settings) : new Deployment(t, "test", { destinations: settings, reachesLocal: true });
+  const edge = kind === "native" ? new Native(t, settings, keys) : new Deployment(t, "test", { destinations: settings, reachesLocal: true, keys });
   await edge.start();
+  return edge;
+}
+
+/** The same with the definition above. */
+export async function host(t, kind, url) {
+  const edge = await emptyHost(t, kind, url);
   const file = join(temporaryFolder(t), "definition.yaml");
   writeFileSync(file, DEFINITION);
   await command(edge, ["push", file, "-y"]);
