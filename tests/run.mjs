@@ -108,6 +108,7 @@ await layer("fuzz", async () => {
 await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
 await layer("workerd", () => run("node", ["--test", ...tests("workerd")], built));
 await layer("delivery", () => run("node", ["--test", ...tests("delivery")], built));
+await layer("seeds", () => run("node", ["--test", ...tests("seeds")], built));
 // One file after the other: what is measured beside an attack is not another attack.
 await layer("attacks", () => run("node", ["--test", "--test-concurrency=1", ...tests("attacks")], built));
 await layer("browser", () => run("node", ["--test", ...tests("browser")], built));

@@ -3,6 +3,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
 # Step 2.1
+usher ps list --json | jq '.[] | select(.id=="'"$PS"'")'
+is "segments are listed" 0 $?
 usher ps view "$PS" --json
 is "the segment is there" 0 $?
 
@@ -17,6 +19,23 @@ rm "rt_config_$PS.yaml"
 
 # Phase 7
 . "$here/infrastructure.sh"
+
+# Phase 4, which looks at event tables: an edge knows those that are declared
+usher databases --json
+is "databases" 0 $?
+is "databases by the call" web "$(usher api /v3/database/list --type td | jq -r '.databases[].name')"
+usher tables "web.*" --json > tables.json
+cat tables.json | jq -r '.[] | .table_name // .name' | grep -E '(pageview|page_view|formfill|form_fill|add_to_cart|cart|purchase|order|click|event|activity|interaction|behavior)' > potential_event_tables.txt
+is "event tables by their names" "add_to_cart pageviews" "$(tr '\n' ' ' < potential_event_tables.txt | sed 's/ $//')"
+usher api "/v3/table/list/web" --type td | jq -r '.tables[].name'
+is "tables by the call" 0 $?
+usher describe web.pageviews --json > pageviews_schema.json
+is "a table" 0 $?
+usher api "/v3/table/show/web/pageviews" --type td > pageviews_schema.json
+is "a table by the call" 0 $?
+usher ps view "$PS" --json | jq '.attributes[] | {name, type, description}' > batch_attributes.json
+usher api "/audiences/$PS" --type cdp | jq '.attributes[] | {name, type, description}' > batch_attributes.json
+is "attributes of the segment" 0 $?
 
 KEY_EVENT_IDS=$(usher api "/audiences/$PS/realtime_key_events" --type cdp | jq -r '.data[] | .id' | tr '\n' ' ')
 echo "✓ Key events created: $KEY_EVENT_IDS"

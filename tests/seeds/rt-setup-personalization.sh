@@ -27,6 +27,19 @@ is "attributes of the segment are listed" 0 $?
 # Step 7
 . "$here/infrastructure.sh"
 
+# Steps 4 and 5, which look at event tables: an edge knows those that are declared
+usher databases --json | jq -r '.[].name' | tee databases.txt
+is "the database is listed" web "$(cat databases.txt)"
+usher tables "web.*" --json | jq -r '.[].name'
+is "tables of events" "add_to_cart pageviews" "$(usher tables "web.*" --json | jq -r '.[].name' | \
+  grep -E '(pageview|page_view|cart|purchase|event|click|view)' | tr '\n' ' ' | sed 's/ $//')"
+usher describe web.pageviews --json | jq '.columns[] | {
+  name, type
+}'
+is "columns are described" 0 $?
+is "columns that identify" "email product_id td_client_id" "$(usher describe web.pageviews --json | jq -r '.columns[] |
+  select(.name | test("id|email|user|client|canonical")) | .name' | sort | tr '\n' ' ' | sed 's/ $//')"
+
 # The batch attribute that the service's criteria name
 usher api "/audiences/$PS/realtime_imported_attributes/bulk_update" --type cdp -X POST --data '{"columns": ["loyalty_tier"]}'
 
