@@ -13,7 +13,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { cpu, median, ratio } from "../edge/measure.mjs";
 import { writeSection } from "../results.mjs";
-import { sendBatches, sendEvents, startReceiver, startServer } from "./native.mjs";
+import { sendBatches, sendEvents, startReceiver, startServer, usher } from "./native.mjs";
+import { alone } from "./objects.mjs";
 import { JOURNEYS, SENDING, STAGES, definition, view } from "./work.mjs";
 
 const [, , , engine, ...wanted] = process.argv;
@@ -26,7 +27,7 @@ const table = [];
 
 /** Who sends the events. The must is not about those who wait in all journeys, which is rare. */
 const WHO = { none: "a visitor in none", one: "a visitor who waits in one", all: "a visitor who waits in all" };
-const ROWS = { webhook, engine: inTheEngine, event: throughTheService, due };
+const ROWS = { webhook, engine: inTheEngine, event: throughTheService, due, objects: async () => add(await alone(usher)) };
 
 try {
   for (const [name, row] of Object.entries(ROWS)) {
