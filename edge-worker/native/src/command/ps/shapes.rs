@@ -1,7 +1,13 @@
 //! The JSON shapes that RT 2.0's command line prints, and the same for people.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
-use usher_engine::definition::{Attribute, AttributeKind, Choice, EventTable};
+use usher_engine::Plan;
+use usher_engine::definition::{
+    Aggregation, Attribute, AttributeKind, CatalogColumn, Choice, Definition, EventTable, ListAggregation,
+};
+use usher_engine::value::DataType;
 
 use super::segment::Segment;
 use crate::terminal::clean;
@@ -32,10 +38,12 @@ pub(super) fn rt(segment: &Segment) -> Value {
 /// `ps view`
 pub(super) fn view(segment: &Segment) -> Value {
     let definition = &segment.definition;
+    let types = Types::of(definition);
     let batch = definition.attributes.iter().filter(|attribute| is_batch(attribute));
     let batch: Vec<Value> = batch
         .map(|attribute| {
-            json!({"name": attribute.name, "type": type_of(attribute), "description": attribute.description})
+            let data_type = types.of_attribute(attribute);
+            json!({"name": attribute.name, "type": data_type, "description": attribute.description})
         })
         .collect();
     let keys: Vec<Value> = definition
@@ -78,6 +86,7 @@ pub(super) fn view(segment: &Segment) -> Value {
 
 /// `ps fields`
 pub(super) fn fields(segment: &Segment) -> Vec<Value> {
+    let types = Types::of(&segment.definition);
     let mut fields = Vec::new();
     for attribute in &segment.definition.attributes {
         let layer = if is_batch(attribute) { "batch" } else { "realtime" };
@@ -91,17 +100,18 @@ pub(super) fn fields(segment: &Segment) -> Vec<Value> {
                 "description": attribute.description,
             })
         };
-        fields.push(field(attribute.name.clone(), type_of(attribute)));
+        fields.push(field(attribute.name.clone(), types.of_attribute(attribute)));
         let part = |name: &str| format!("{}.{name}", attribute.name);
         match &attribute.kind {
             AttributeKind::List { parts, .. } => {
-                fields.extend(parts.iter().map(|known| field(part(&known.name), None)));
+                fields.extend(parts.iter().map(|known| field(part(&known.name), of_part(known.aggregation))));
             }
             AttributeKind::Counter { parts, .. } => {
                 fields.extend(parts.iter().map(|known| field(part(&known.name), Some("number"))));
             }
-            AttributeKind::Catalog { columns, .. } => {
-                fields.extend(columns.iter().map(|known| field(part(&known.name), None)));
+            AttributeKind::Catalog { table, columns, .. } => {
+                let of = |known: &CatalogColumn| field(part(&known.name), types.of_column(table, known));
+                fields.extend(columns.iter().map(of));
             }
             AttributeKind::Single { .. } | AttributeKind::Batch { .. } => {}
         }
@@ -235,13 +245,51 @@ fn kind(attribute: &Attribute) -> &'static str {
     }
 }
 
-/// The declared type; None where uses decide.
-fn type_of(attribute: &Attribute) -> Option<&'static str> {
-    match &attribute.kind {
-        AttributeKind::Counter { .. } => Some("number"),
-        AttributeKind::Single { data_type, .. } | AttributeKind::Batch { data_type, .. } => {
-            data_type.map(usher_engine::value::DataType::as_str)
+/// The types of values as far as a definition says them.
+struct Types<'d> {
+    definition: &'d Definition,
+    /// Those of columns of records, on which all uses agree.
+    agreed: BTreeMap<String, DataType>,
+}
+
+impl<'d> Types<'d> {
+    fn of(definition: &'d Definition) -> Types<'d> {
+        let plan = Plan::compile(definition).ok();
+        let columns = plan.iter().flat_map(Plan::record_columns);
+        let agreed = columns.filter_map(|(name, types)| match types.as_slice() {
+            [one] => Some((name.to_owned(), *one)),
+            _ => None,
+        });
+        Types { definition, agreed: agreed.collect() }
+    }
+
+    /// The declared type, or the one that kind, column and uses leave; None: any.
+    fn of_attribute(&self, attribute: &Attribute) -> Option<&'static str> {
+        match &attribute.kind {
+            AttributeKind::Counter { .. } => Some("number"),
+            AttributeKind::List { .. } => Some("string_array"),
+            AttributeKind::Single { data_type: Some(declared), .. }
+            | AttributeKind::Batch { data_type: Some(declared), .. } => Some(declared.as_str()),
+            AttributeKind::Single { aggregation: Aggregation::Sum, .. } => Some("number"),
+            AttributeKind::Single { column, .. } => (column == "time").then_some("timestamp"),
+            AttributeKind::Batch { column, .. } => self.agreed.get(column).map(|known| known.as_str()),
+            AttributeKind::Catalog { .. } => None,
         }
-        AttributeKind::List { .. } | AttributeKind::Catalog { .. } => None,
+    }
+
+    /// The same of a column of rows.
+    fn of_column(&self, table: &str, column: &CatalogColumn) -> Option<&'static str> {
+        let table = self.definition.lookup_tables.iter().find(|known| known.name == table);
+        let declared = table.and_then(|table| table.column(&column.name)).and_then(|known| known.data_type);
+        column.data_type.or(declared).map(DataType::as_str)
+    }
+}
+
+/// The type of a part of a list.
+fn of_part(aggregation: ListAggregation) -> Option<&'static str> {
+    match aggregation {
+        ListAggregation::Values | ListAggregation::DistinctList => Some("string_array"),
+        ListAggregation::Sum => Some("number"),
+        ListAggregation::First | ListAggregation::Last | ListAggregation::Min | ListAggregation::Max => None,
     }
 }
