@@ -1,5 +1,6 @@
 //! The store on SQLite beside the reference store: commits, groups of them, and what failed.
 
+use rusqlite::StatementStatus;
 use usher_edge::message::{KeyOf, WhichRelease};
 use usher_edge::store::memory::MemoryStore;
 use usher_edge::store::{JournalRow, ProfileRow, Published, Release, Retired};
@@ -22,6 +23,38 @@ fn a_commit_is_synced() {
     assert!(SqliteStore::open(&directory).is_err());
     drop(store);
     assert!(SqliteStore::open(&directory).is_ok());
+    fs::remove_dir_all(directory).unwrap();
+}
+
+/// A plan made for each value of a parameter took a third of an event's work.
+#[test]
+fn no_statement_is_planned_anew_for_other_values() {
+    let (directory, mut store) = opened("plans");
+    let of = |id: u8, version| ProfileRow {
+        audience: "7".to_owned(),
+        id: [id; 16],
+        version,
+        touched_ms: 5,
+        state: vec![id],
+        keys: Some(vec![("email".to_owned(), format!("{id}@shop.example"))]),
+    };
+    let key = |id: u8| KeyOf {
+        audience: "7".to_owned(),
+        name: "email".to_owned(),
+        value: format!("{id}@shop.example"),
+    };
+    let write = |id| Write { profiles: vec![of(id, 1)], ..Write::default() };
+    let read = |id| Read::Profiles(vec![key(id)]);
+    for id in 0..5 {
+        store.commit(&Basis::default(), &write(id)).unwrap();
+        assert!(matches!(store.read(&read(id)).unwrap(), Found::Profiles(found) if found.len() == 1));
+    }
+    for statement in sql::reads(&read(0)).into_iter().chain(sql::writes(&write(0))) {
+        let prepared = store.connection().prepare_cached(statement.sql).unwrap();
+        assert!(prepared.get_status(StatementStatus::Run) >= 5, "{}", statement.sql);
+        assert_eq!(prepared.get_status(StatementStatus::RePrepare), 0, "{}", statement.sql);
+    }
+    drop(store);
     fs::remove_dir_all(directory).unwrap();
 }
 
