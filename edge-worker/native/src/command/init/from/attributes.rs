@@ -2,7 +2,7 @@
 
 use super::super::use_case::UseCase;
 use super::kinds::{About, Events, Kind};
-use super::words::{bare, percent};
+use super::words::{PAGE, bare, percent};
 use crate::command::seen::Column;
 
 /// The attributes of a proposal, and what could not be proposed.
@@ -33,9 +33,21 @@ pub(super) enum Form {
     Counter,
 }
 
-const PRODUCT: &[&str] = &["productid", "sku", "itemid", "articleno", "trsku", "product", "item"];
+const PRODUCT: &[&str] =
+    &["productid", "sku", "itemid", "articleno", "trsku", "product", "item", "productname", "itemname"];
 const CATEGORY: &[&str] = &["productcategory", "itemcategory", "category", "contentcategory", "section"];
-const PRICE: &[&str] = &["price", "value", "revenue", "total", "amount", "trtotal", "purchaserevenue"];
+const PRICE: &[&str] = &[
+    "price",
+    "value",
+    "revenue",
+    "total",
+    "amount",
+    "trtotal",
+    "purchaserevenue",
+    "productprice",
+    "itemprice",
+    "unitprice",
+];
 const CONTENT: &[&str] = &[
     "contentid",
     "articleid",
@@ -50,9 +62,6 @@ const CONTENT: &[&str] = &[
     "pageurl",
     "pagelocation",
 ];
-const PAGE: &[&str] =
-    &["tdpath", "path", "pagepath", "pageurlpath", "pathname", "pagelocation", "url", "pageurl", "tdurl"];
-
 /// Parts of names of personal data.
 const PERSONAL: [&str; 12] = [
     "email",

@@ -9,7 +9,7 @@ pub(super) struct Keys {
     pub(super) used: Vec<Key>,
     /// Columns that look like keys and are none, with the reason.
     pub(super) unused: Vec<(String, String)>,
-    /// The primary key, with the reason.
+    /// The primary key, with the reason; None: there is no key.
     pub(super) primary: Option<(String, String)>,
 }
 
@@ -53,6 +53,9 @@ const DEVICES: [&str; 13] = [
     "guestid",
 ];
 
+/// Names of visits: who comes again is somebody else, so they are keys only where nothing else is.
+const VISITS: [&str; 4] = ["sessionid", "visitid", "domainsessionid", "gasessionid"];
+
 /// Less of the events is too few to stitch by.
 const SHARE_MIN: f64 = 0.02;
 
@@ -62,30 +65,45 @@ pub(super) fn of(events: &Events) -> Keys {
     let mut columns: Vec<&str> = columns.collect();
     columns.sort_unstable();
     columns.dedup();
-    let wanted = PEOPLE.iter().map(|it| (*it, true)).chain(DEVICES.iter().map(|it| (*it, false)));
-    for (wanted, verified) in wanted {
-        for name in columns.iter().filter(|name| bare(name) == wanted) {
-            match fit(events, name) {
-                Ok(share) => {
-                    let whose = if verified { "names a person" } else { "names a device or browser" };
-                    let reason = format!("{whose}; {} of the events have it", percent(share));
-                    keys.used.push(Key { name: (*name).to_owned(), verified, reason });
-                }
-                Err(reason) => keys.unused.push(((*name).to_owned(), reason)),
+    let names = |wanted: &'static [&'static str]| {
+        wanted.iter().flat_map(|wanted| columns.iter().filter(move |name| bare(name) == **wanted))
+    };
+    names(&PEOPLE).for_each(|name| keys.add(events, name, "names a person"));
+    names(&DEVICES).for_each(|name| keys.add(events, name, "names a device or browser"));
+    if keys.used.is_empty() {
+        let whose = "names a visit, and nothing names who comes again";
+        names(&VISITS).for_each(|name| keys.add(events, name, whose));
+    }
+    keys.primary = keys.strongest();
+    keys
+}
+
+impl Keys {
+    /// Takes a column as a key if it may be one.
+    fn add(&mut self, events: &Events, name: &str, whose: &str) {
+        match fit(events, name) {
+            Ok(share) => {
+                let reason = format!("{whose}; {} of the events have it", percent(share));
+                let verified = PEOPLE.contains(&bare(name).as_str());
+                self.used.push(Key { name: name.to_owned(), verified, reason });
             }
+            Err(reason) => self.unused.push((name.to_owned(), reason)),
         }
     }
-    // A phone is shared, and changes hands.
-    let is_phone = |key: &&Key| ["phone", "mobile"].iter().any(|part| bare(&key.name).contains(part));
-    let first = keys.used.iter().find(|key| key.verified && !is_phone(key));
-    keys.primary = first.map(|key| {
+
+    /// The primary key: of a person, or else of a device.
+    fn strongest(&self) -> Option<(String, String)> {
+        // A phone is shared, and changes hands.
+        let is_phone = |key: &&Key| ["phone", "mobile"].iter().any(|part| bare(&key.name).contains(part));
+        let person = self.used.iter().find(|key| key.verified && !is_phone(key));
+        let key = person.or_else(|| self.used.iter().find(|key| !key.verified)).or(self.used.first())?;
         let reason = match bare(&key.name).as_str() {
             "canonicalid" => "the master id of a person",
-            _ => "the strongest key that names a person",
+            _ if person.is_some() => "the strongest key that names a person",
+            _ => "no key names a person for sure, so this is who a visitor is",
         };
-        (key.name.clone(), reason.to_owned())
-    });
-    keys
+        Some((key.name.clone(), reason.to_owned()))
+    }
 }
 
 /// The share of events that have a column that may be a key, or the reason for which it may not.

@@ -7,14 +7,22 @@ use serde_json::Value;
 use usher_edge::discovery::Discovery;
 
 use super::super::super::seen::{self, Column, Seen};
-use super::words::slug;
+use super::words::{PAGE, bare, slug};
 use crate::exit::Failure;
 use crate::limits::{KINDS_MAX, PLAYED_MAX};
 use crate::targets::{EdgeOptions, Role};
 use crate::terminal::clean;
 
-/// Columns that name an event, the first first.
-const NAMES: [&str; 4] = ["event_name", "eventName", "event", "type"];
+/// The ends of the names of columns that name an event, without marks, the first first: `click_event_type` is one, too. The last ones
+/// are whole names, because many columns end so.
+const NAMES: [(&str, bool); 6] = [
+    ("eventname", false),
+    ("event", true),
+    ("eventtype", false),
+    ("eventaction", false),
+    ("action", true),
+    ("type", true),
+];
 
 /// An event with its database and table, as it is.
 type Sampled = (String, String, Value);
@@ -73,6 +81,21 @@ fn subject(name: &str) -> About {
     found.map_or(About::Other, |(about, _)| *about)
 }
 
+/// The column with the name of an event, and the name.
+fn name_of(event: &Value) -> Named {
+    let columns = || event.as_object().into_iter().flatten();
+    let named = |(end, whole): &(&str, bool)| {
+        let mut fitting = columns().filter(|(column, name)| {
+            let bare = bare(column);
+            let is_named = if *whole { bare == *end } else { bare.ends_with(end) };
+            is_named && name.as_str().is_some_and(|name| name.len() <= 64 && !slug(name).is_empty())
+        });
+        let (column, name) = fitting.next()?;
+        Some((column.clone(), name.as_str()?.to_owned()))
+    };
+    NAMES.iter().find_map(named)
+}
+
 impl Events {
     /// Those of a file.
     pub(super) fn of(path: &Path) -> Result<Events, Failure> {
@@ -80,9 +103,7 @@ impl Events {
         let mut known: Vec<(String, String, Named)> = Vec::new();
         let mut sample: Vec<Sampled> = Vec::new();
         seen::read(path, |database, table, event| {
-            let named = |column: &&str| Some(((*column).to_owned(), event[*column].as_str()?.to_owned()));
-            let mut named = NAMES.iter().filter_map(named);
-            let by = named.find(|(_, name)| name.len() <= 64 && !slug(name).is_empty());
+            let by = name_of(event);
             let mut kind = (database.to_owned(), table.to_owned(), by);
             if !known.contains(&kind) {
                 if known.len() >= KINDS_MAX {
@@ -130,6 +151,11 @@ impl Events {
             let number = taken.entry(name.clone()).and_modify(|number| *number += 1).or_insert(1);
             kind.name = if *number == 1 { name } else { format!("{name}_{number}") };
             kind.about = subject(&kind.name);
+            // Where no column names the event, a page's address tells that it is about a page.
+            let has_page = || kind.columns.iter().any(|column| PAGE.contains(&bare(&column.name).as_str()));
+            if kind.about == About::Other && kind.by.is_none() && has_page() {
+                kind.about = About::Page;
+            }
         }
         Events { kinds, sample }
     }

@@ -1,5 +1,9 @@
 //! Names of events and columns as they are compared and written.
 
+/// Names of columns with a page's address, without marks, the first first.
+pub(super) const PAGE: &[&str] =
+    &["tdpath", "path", "pagepath", "pageurlpath", "pathname", "pagelocation", "url", "pageurl", "tdurl"];
+
 /// A name in a definition: small letters, digits and underscores.
 pub(super) fn slug(text: &str) -> String {
     let mut slug = String::new();

@@ -69,15 +69,9 @@ pub(super) fn rt_config(
         let _ = writeln!(out, "  # not proposed: {name}, because {reason}");
     }
     out.push_str("\nid_stitching:\n");
-    match &keys.primary {
-        Some((name, reason)) => {
-            let _ = writeln!(
-                out,
-                "  primary_key: {}   # {reason}: two values of it are two people",
-                quoted(name)
-            );
-        }
-        None => out.push_str("  # no primary_key: no column names a person, so visitors are devices\n"),
+    if let Some((name, reason)) = &keys.primary {
+        let _ =
+            writeln!(out, "  primary_key: {}   # {reason}: two values of it are two visitors", quoted(name));
     }
     out.push_str("  stitching_keys:\n");
     for key in &keys.used {
@@ -132,14 +126,14 @@ pub(super) fn service(audience: &str, use_case: UseCase, events: &Events, attrib
     );
     // The first attribute tells visitors of whom something is known.
     if let Some(first) = attributes.all.first() {
-        let (operator, value) = match first.form {
-            Form::List => ("list_size_greater_than", "0"),
-            Form::Counter => ("greater_than", "0"),
-            Form::Single => ("exists", "true"),
+        let test = match first.form {
+            Form::List => "list_size_greater_than, value: 0",
+            Form::Counter => "greater_than, value: 0",
+            Form::Single => "exists",
         };
         let _ = writeln!(
             out,
-            "  - name: \"known\"   # visitors of whom {} is known\n    criteria:\n      operator: AND\n      conditions:\n        - {{attribute: {}, operator: {operator}, value: {value}}}\n    outputs:",
+            "  - name: \"known\"   # visitors of whom {} is known\n    criteria:\n      operator: AND\n      conditions:\n        - {{attribute: {}, operator: {test}}}\n    outputs:",
             first.name,
             quoted(&first.name)
         );
