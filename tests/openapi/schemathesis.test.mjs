@@ -53,6 +53,8 @@ test("an edge answers as the document says", { timeout: 1_200_000 }, async (t) =
     PATH: process.env.PATH,
     HOME: temporaryFolder(t),
     PYTHONPATH: join(root, "tests/openapi"),
+    // Nothing is left in the tree.
+    PYTHONDONTWRITEBYTECODE: "1",
     USHER_KEY: credentials.admin_key,
     USHER_AUDIENCE: audience,
     USHER_PUBLIC_TOKEN: credentials.public_token,
