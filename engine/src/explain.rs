@@ -18,7 +18,7 @@ use crate::plan::{PersonalizationPlan, Plan};
 use crate::profile::Profile;
 use crate::query::Query;
 use crate::section::{Answer, Fate, Prepared, Why};
-use crate::syntax::Expr;
+use crate::syntax::{Expr, Name};
 use crate::value::Value;
 
 /// An answer and the reasons for it.
@@ -147,8 +147,8 @@ pub struct ConditionTrace {
     pub text: String,
     /// Its outcome.
     pub result: Outcome,
-    /// The observed value, if the condition is about a single one.
-    pub observed: Option<ObservedValue>,
+    /// The values that the condition names, each once; empty if it was not reached, or consists of other conditions.
+    pub observed: Vec<ObservedValue>,
     /// The conditions that it consists of.
     pub parts: Vec<ConditionTrace>,
 }
@@ -379,9 +379,11 @@ impl Tracer<'_, '_> {
             (_, Node::Constant(value)) if reached => Truth::from(*value).into(),
             _ => Outcome::NotReached,
         };
-        let observed = match node {
-            Node::Predicate(index) if result != Outcome::NotReached => self.observed(expr, *index),
-            _ => None,
+        let observed = match (expr, node) {
+            _ if result == Outcome::NotReached => Vec::new(),
+            (Expr::Computed(_), _) => self.named(node),
+            (_, Node::Predicate(index)) => self.observed(expr, *index).into_iter().collect(),
+            _ => Vec::new(),
         };
         ConditionTrace { text: expr.to_string(), result, observed, parts }
     }
@@ -414,6 +416,26 @@ impl Tracer<'_, '_> {
         result
     }
 
+    /// The values of all names within a test of an expression, also of those in the conditions and branches of its `CASE`s, and
+    /// of arguments that did not decide.
+    fn named(&self, node: &Node) -> Vec<ObservedValue> {
+        let (program, mut slots) = (&self.plan.program, Vec::new());
+        program.for_each_slot(node, &mut |slot| slots.extend((!slots.contains(&slot)).then_some(slot)));
+        let typed = slots.iter().filter_map(|slot| program.slots.get(*slot as usize));
+        typed.filter_map(|typed| self.seen(self.name_of(&typed.slot)?, &typed.slot)).collect()
+    }
+
+    /// The name of a value as criteria write it.
+    fn name_of(&self, slot: &Slot) -> Option<String> {
+        Some(match slot {
+            Slot::Attribute(index) => self.plan.facts.get(usize::from(*index))?.name.clone(),
+            Slot::Column(column) => Name::column(column).0,
+            Slot::Edge(edge) => alloc::format!("{}{edge}", Name::EDGE),
+            Slot::Input(input) => input.clone(),
+            Slot::Segment(segment) => Expr::Segment(segment.clone()).to_string(),
+        })
+    }
+
     fn observed(&self, expr: &Expr, predicate: u32) -> Option<ObservedValue> {
         let predicate = self.plan.program.predicates.get(predicate as usize)?;
         let name = match expr {
@@ -421,7 +443,11 @@ impl Tracer<'_, '_> {
             // The condition names only the segment.
             _ => expr.to_string(),
         };
-        match &self.plan.program.typed_slot(predicate)?.slot {
+        self.seen(name, &self.plan.program.typed_slot(predicate)?.slot)
+    }
+
+    fn seen(&self, name: String, slot: &Slot) -> Option<ObservedValue> {
+        match slot {
             Slot::Attribute(index) => {
                 let asked = self.plan.facts.get(usize::from(*index))?;
                 let attribute = self.plan.attributes.get(asked.attribute)?;

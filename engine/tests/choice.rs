@@ -405,7 +405,7 @@ fn what_the_edge_says_is_found_by_its_name() {
     assert_eq!(entered, [(0, 0), (0, 1)]);
     let explained = plan.explain(&Profile::unknown(), &query, NOW_MS);
     let seen = explained.personalizations[0].sections.iter().map(|section| {
-        let seen = section.criteria.observed.as_ref().unwrap();
+        let seen = section.criteria.observed.first().unwrap();
         seen.value.clone().unwrap()
     });
     assert_eq!(seen.collect::<Vec<_>>(), ["mobile", "NO", "NO"].map(Value::from));

@@ -309,7 +309,7 @@ fn explain_shows_the_age_of_a_row_and_no_sensitive_column() {
     let explained = plan.call(&profile, &query, NOW_MS).with(&rows).explain();
     let conditions = &explained.personalizations[0].sections[0].criteria.parts;
     let seen = |number: usize| {
-        let observed = conditions[number].observed.as_ref().unwrap();
+        let observed = conditions[number].observed.first().unwrap();
         (observed.value.clone(), observed.redacted, observed.source.as_str(), observed.age_ms)
     };
     assert_eq!(seen(0), (Some(10.into()), false, "table", Some(60_000)));

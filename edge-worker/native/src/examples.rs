@@ -94,8 +94,8 @@ fn why(wanted: &[&str], got: &[&str], explanation: &Value) -> Option<String> {
     let criteria = &trace["criteria"];
     Some(match decisive(criteria) {
         Some(part) => {
-            let seen = part["seen"].as_array().and_then(|seen| seen.first());
-            let seen = seen.map(|seen| format!("; {}", observed(seen))).unwrap_or_default();
+            let seen = part["seen"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let seen: String = seen.iter().map(|seen| format!("; {}", observed(seen))).collect();
             let result = part["result"].as_str().unwrap_or_default().replace('_', " ");
             let text = part["text"].as_str().filter(|text| !text.is_empty()).unwrap_or("always");
             format!("`{section}`: `{text}` is {result}{seen}")

@@ -208,8 +208,8 @@ fn condition(json: &mut Json, trace: &ConditionTrace) {
     json.object(|o| {
         o.field("text").text(&trace.text);
         o.field("result").text(trace.result.as_str());
-        if let Some(seen) = &trace.observed {
-            o.field("seen").list([seen], observed_value);
+        if !trace.observed.is_empty() {
+            o.field("seen").list(&trace.observed, observed_value);
         }
         if !trace.parts.is_empty() {
             o.field("parts").list(&trace.parts, condition);

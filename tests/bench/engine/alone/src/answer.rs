@@ -135,7 +135,7 @@ pub(crate) fn explanation(explanation: &Explanation) -> Value {
 }
 
 fn condition(trace: &ConditionTrace) -> Value {
-    let seen = trace.observed.as_ref().map_or(Value::Null, |seen| {
+    let seen = trace.observed.first().map_or(Value::Null, |seen| {
         object([
             ("name", seen.name.as_str().into()),
             ("value", seen.value.clone().unwrap_or(Value::Null)),
