@@ -302,6 +302,8 @@ codes! {
     AlwaysThere = "W021", Warning;
     /// A query that passes every column.
     PassesAll = "W022", Warning;
+    /// A table whose stored rows do not fit its new declaration.
+    UnfitRows = "W023", Warning;
     /// A key that RT 2.0 knows and Usher does not use.
     Ignored = "I001", Info;
     /// A section that a sensitive value can open to a visitor.

@@ -2,10 +2,11 @@
 
 mod facts;
 mod reset;
+mod rows;
 
 use std::collections::BTreeSet;
 
-use usher_engine::definition::{Definition, Example, StitchKey, Trust};
+use usher_engine::definition::{Definition, Example, StitchKey, Table, Trust};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::value::{ToValue, Value};
 
@@ -74,6 +75,10 @@ pub(crate) fn changes(before: &Definition, after: &Definition, direction: Direct
         parts(&mut out, &what, sections, &after.sections, |s| &s.name);
     }
     parts(&mut out, "table", &before.lookup_tables, &after.lookup_tables, |table| &table.name);
+    for (_, after, unfit) in unfit_rows(before, after) {
+        let what = format!("table: `{}`, {}; import it again", after.name, unfit.what);
+        out.push(Change { sign: '~', what });
+    }
     let (old, new) = (&before.journeys, &after.journeys);
     parts(&mut out, "journey", old, new, |journey| &journey.name);
     order(&mut out, "journeys", old, new, |journey| &journey.name);
@@ -87,7 +92,8 @@ pub(crate) fn changes(before: &Definition, after: &Definition, direction: Direct
     out
 }
 
-/// The consequences of a change for stored profiles: attributes that start over, and keys with another rule.
+/// The consequences of a change for what is stored: attributes that start over, keys with another rule, and rows of tables that
+/// do not fit any more.
 pub(crate) fn consequences(before: &Definition, after: &Definition) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (index, attribute) in after.attributes.iter().enumerate() {
@@ -122,7 +128,24 @@ pub(crate) fn consequences(before: &Definition, after: &Definition) -> Vec<Diagn
             );
         }
     }
+    for (index, table, unfit) in unfit_rows(before, after) {
+        let message = format!("the table `{}` changes: {}", table.name, unfit.what);
+        let help = "import the whole table again when this definition runs (`usher import --mode replace`)";
+        let at = format_args!("lookup_tables[{index}].{}", unfit.field);
+        found.push(Diagnostic::new(Code::UnfitRows, message).at(at).help(help));
+    }
     found
+}
+
+/// The reasons why stored rows do not fit, each with the index of the new table.
+fn unfit_rows<'d>(
+    before: &'d Definition,
+    after: &'d Definition,
+) -> impl Iterator<Item = (usize, &'d Table, rows::Unfit)> {
+    after.lookup_tables.iter().enumerate().flat_map(|(index, table)| {
+        let reasons = before.lookup_table(&table.name).map(|known| rows::unfit(known, table));
+        reasons.into_iter().flatten().map(move |unfit| (index, table, unfit))
+    })
 }
 
 /// The changes beside the lists of parts: the audience and other single fields.
@@ -291,6 +314,38 @@ sections:
             let lines: Vec<String> = found.iter().map(|change| change.line(false)).collect();
             assert!(lines.iter().any(|line| line.contains(words)), "{words} in {lines:#?}");
         }
+    }
+
+    #[test]
+    fn stored_rows_that_do_not_fit_have_words() {
+        let table =
+            |table: &str| read(&format!("parent_segment_id: \"7\"\ntables:\n  - {{name: t, {table}}}\n"));
+        let full = "key: sku, version: at, columns: [name, {name: price, type: number}]";
+        let messages = |old: &str, new: &str| -> Vec<String> {
+            consequences(&table(old), &table(new))
+                .into_iter()
+                .map(|found| format!("{} {}", found.path, found.message))
+                .collect()
+        };
+        for (old, new, path, words) in [
+            ("sku", "code", "lookup_tables[0].key", "by the values of `sku` and are looked for by `code`"),
+            ("at", "revision", "lookup_tables[0].version", "greater than a row's `revision`"),
+            (" version: at,", "", "lookup_tables[0].version", "the row that arrives last stays"),
+            ("type: number", "type: string", "lookup_tables[0].columns[1]", "`price` was of number"),
+            ("[name,", "[name, brand,", "lookup_tables[0].columns[1]", "lack the column `brand`"),
+        ] {
+            let found = messages(full, &full.replacen(old, new, 1));
+            assert!(found.len() == 1 && found[0].starts_with(path) && found[0].contains(words), "{found:?}");
+            let lines = changes(&table(full), &table(&full.replacen(old, new, 1)), Direction::Publish);
+            let lines: Vec<String> = lines.iter().map(|change| change.line(false)).collect();
+            assert!(lines.iter().any(|line| line.contains(words)), "{lines:?}");
+        }
+        let unversioned = full.replace(" version: at,", "");
+        assert!(messages(&unversioned, full)[0].contains("stored rows have no version"));
+        // A column that is read no more, or may be of any type, fits; so does a table that is new.
+        assert_eq!(messages(full, &full.replace("name, ", "")), [""; 0]);
+        assert_eq!(messages(full, &full.replace("{name: price, type: number}", "price")), [""; 0]);
+        assert_eq!(consequences(&read(TEXT), &table(full)), []);
     }
 
     #[test]
