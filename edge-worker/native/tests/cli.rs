@@ -24,6 +24,24 @@ fn a_closed_pipe_is_no_failure() {
     assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""));
 }
 
+/// The page of the command line has a row for each verb.
+#[test]
+fn every_verb_is_on_its_page() {
+    let help = usher(&["--help"]).out;
+    let (_, verbs) = help.split_once("Commands:\n").unwrap();
+    let verbs = verbs.lines().take_while(|line| !line.is_empty()).filter(|line| line.starts_with("  "));
+    let verbs: Vec<&str> = verbs.filter_map(|line| line.split_whitespace().next()).collect();
+    let page =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/command-line.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let is_told = |verb: &str| {
+        let named = format!("`{verb}`");
+        rows.iter().any(|row| row.split('|').nth(1).is_some_and(|names| names.contains(&named)))
+    };
+    let missing: Vec<&&str> = verbs.iter().filter(|verb| **verb != "help" && !is_told(verb)).collect();
+    assert!(verbs.len() > 20 && missing.is_empty(), "{missing:?} of {verbs:?}");
+}
+
 #[test]
 fn a_command_in_the_wrong_directory_is_told_where_the_path_leads_to() {
     let directory = Directory::new();

@@ -32,6 +32,7 @@ use refused::{borrowed, refused, unreadable};
 ///   usher eval "age >= 18 AND tier = 'gold'" --type age=number --type tier=string rows.ndjson
 ///   usher eval "cart_value > 20" --definition definitions/ < rows.ndjson | sort | uniq -c
 ///   usher eval --value "ROUND(price * count, 2)" --type price=number --type count=number rows.ndjson
+///   usher eval --value "-price" --type price=number rows.ndjson
 ///   usher eval "last_purchase WITHIN 30 DAYS" --type last_purchase=timestamp --at 2026-05-04T10:15:00Z rows.ndjson
 ///
 /// Exit status: 0 when every row was decided, 1 when one could not be read (its line and the reason are on standard
@@ -40,7 +41,7 @@ use refused::{borrowed, refused, unreadable};
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The criterion, as in `criteria:` of a personalization service; with --value the expression
-    #[arg(value_name = "CRITERIA")]
+    #[arg(value_name = "CRITERIA", allow_hyphen_values = true)]
     criteria: String,
     /// Print the value of an expression, as in `expression:` of an output
     #[arg(long)]
