@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use bed::{AUDIENCE, Directory, SERVER_KEY, Serving, WRITE_KEY};
+use bed::{ADMIN_KEY, AUDIENCE, Directory, SERVER_KEY, Serving, WRITE_KEY, command, run, shop, text};
 use serde_json::{Value, json};
 
 fn key() -> (&'static str, String) {
@@ -104,6 +104,56 @@ fn nothing_is_left_in_any_file() {
         404
     );
     assert!(!with(&data, "canary-kept-record-1").is_empty(), "others are there");
+}
+
+/// Rows of tables go with the person, also one without a profile, and of a table that is declared no more.
+#[test]
+fn no_row_of_a_table_is_left_in_any_file() {
+    let directory = Directory::new();
+    directory.demo_secret();
+    let serving = Serving::start(&directory, &[]);
+    serving.fill();
+    let tables = directory.write(
+        "tables.yaml",
+        "parent_segment_id: \"1069944\"\ntables:\n  - {name: letters, key: customer_id, columns: [topic]}\n",
+    );
+    let push = |paths: &[&str]| {
+        let args = [&["push"], paths, &["--to", &serving.url, "-y"]].concat();
+        let pushed = run(command(&args).env("USHER_ADMIN_KEY", ADMIN_KEY), "");
+        assert_eq!(pushed.code, 0, "{pushed:?}");
+    };
+    let shop = shop();
+    push(&[text(&shop), text(&tables)]);
+    let rows = |version: usize| {
+        let row = |number: usize| {
+            let who = ["gone", "late", "kept"][number % 3];
+            let topic = format!("canary-{who}-topic-{version}-{}", "x".repeat(number));
+            json!({"customer_id": format!("canary-{who}-{}", number / 3), "topic": topic}).to_string()
+        };
+        let body = (0..90).map(row).collect::<Vec<_>>().join("\n");
+        let path = format!("{}/v1/audiences/{AUDIENCE}/tables/letters/import", serving.url);
+        let (name, value) = key();
+        let answer = agent().put(&path).header(name, value).send(body.as_bytes()).unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+    };
+    rows(0);
+    rows(1);
+    let data = directory.join("data");
+    assert!(!with(&data, "canary-gone-topic-1").is_empty() && !with(&data, "canary-late-29").is_empty());
+    let all = |who: &str| {
+        for number in 0..30 {
+            let customer = profile(&serving, "customer_id", &format!("canary-{who}-{number}"));
+            assert_eq!(erase(&customer), Some(200), "{customer}");
+        }
+        assert_eq!(with(&data, &format!("canary-{who}")), [""; 0]);
+    };
+    all("gone");
+    push(&[text(&shop)]);
+    all("late");
+    assert!(!with(&data, "canary-kept-topic-1").is_empty(), "others are there");
+    assert!(serving.terminate().success());
+    let _serving = Serving::start(&directory, &[]);
+    assert_eq!([with(&data, "canary-gone"), with(&data, "canary-late")].concat(), [""; 0]);
 }
 
 /// Others ask while the log is not empty, as in a backup.

@@ -79,15 +79,18 @@ fn load(checked: &CheckedHead<'_>) -> Result<Option<Load>> {
         "upsert" => refused("`load` and `last` are for `mode=replace`"),
         "replace" => match (name, last.as_deref()) {
             // One request is all of it.
-            (None, None) => Ok(Some(Load { name: hex(&checked.head.ambient.entropy[..16]), is_last: true })),
+            (None, None) => {
+                let name = hex(&checked.head.ambient.entropy[..16]);
+                Ok(Some(Load { name, is_last: true, is_whole: true }))
+            }
             (None, Some(_)) => refused("`last` needs the `load` that it is the last request of"),
             (Some(name), _)
                 if name.is_empty() || name.len() > LOAD_BYTES_MAX || name.contains(char::is_control) =>
             {
                 refused("`load` is a name of at most 64 bytes, without control characters")
             }
-            (Some(name), None | Some("false")) => Ok(Some(Load { name, is_last: false })),
-            (Some(name), Some("true")) => Ok(Some(Load { name, is_last: true })),
+            (Some(name), None | Some("false")) => Ok(Some(Load { name, is_last: false, is_whole: false })),
+            (Some(name), Some("true")) => Ok(Some(Load { name, is_last: true, is_whole: false })),
             (Some(_), Some(_)) => refused("`last` is `true` or `false`"),
         },
         _ => refused("`mode` is `upsert` or `replace`"),

@@ -539,12 +539,17 @@ mod tests {
             of_table(TableAct::Import { body: vec![1], load: None }),
             of_table(TableAct::Import {
                 body: vec![],
-                load: Some(Load { name: "one".into(), is_last: true }),
+                load: Some(Load { name: "one".into(), is_last: true, is_whole: false }),
+            }),
+            of_table(TableAct::Import {
+                body: vec![],
+                load: Some(Load { name: "é".into(), is_last: true, is_whole: true }),
             }),
             of_table(TableAct::Switch("one".into())),
             of_table(TableAct::Read { key: "é".into(), sensitive: true }),
             of_table(TableAct::Delete("k".into())),
             of_table(TableAct::Find(vec![("products".into(), "k".into())])),
+            of_table(TableAct::Erase(vec![("email".into(), "é".into()), ("k".into(), "v".into())])),
             of_profile(&key, Act::Erase),
             of_profile(&key, Act::Admit),
             ToWriter::Activations(Box::new(Activations::Turn(SendTurn {

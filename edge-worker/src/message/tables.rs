@@ -38,6 +38,8 @@ pub(crate) enum TableAct {
     Delete(String),
     /// Answers another shard with rows of its tables, each by table and key.
     Find(Vec<(String, String)>),
+    /// Erases the rows that are a visitor's own by these keys, names and values. From another shard.
+    Erase(Vec<(String, String)>),
 }
 
 /// A replacement of a table.
@@ -47,6 +49,8 @@ pub(crate) struct Load {
     pub(crate) name: String,
     /// True in the last request, after which reads see the new rows alone.
     pub(crate) is_last: bool,
+    /// True if there are no other requests, so that the caller has not named it.
+    pub(crate) is_whole: bool,
 }
 
 /// The rows that a snapshot is to carry.
@@ -67,6 +71,9 @@ impl OfTable {
             TableAct::Import { body, load: None } => {
                 w.byte(0).bytes(body);
             }
+            TableAct::Import { body, load: Some(Load { name, is_whole: true, .. }) } => {
+                w.byte(7).bytes(body).text(name);
+            }
             TableAct::Import { body, load: Some(load) } => {
                 w.byte(1).bytes(body).text(&load.name).byte(u8::from(load.is_last));
             }
@@ -84,6 +91,11 @@ impl OfTable {
                     w.text(table).text(key);
                 });
             }
+            TableAct::Erase(keys) => {
+                w.byte(6).list(keys, |w, (name, value)| {
+                    w.text(name).text(value);
+                });
+            }
         }
     }
 
@@ -91,17 +103,24 @@ impl OfTable {
         let now_ms = r.long()?;
         let (audience, number) = (r.text()?.to_owned(), r.long()?.cast_unsigned());
         let table = r.text()?.to_owned();
+        let pair = |r: &mut FrameReader<'_>| Some((r.text()?.to_owned(), r.text()?.to_owned()));
         let act = match r.byte()? {
             0 => TableAct::Import { body: r.bytes()?.to_vec(), load: None },
             1 => {
                 let body = r.bytes()?.to_vec();
-                let load = Load { name: r.text()?.to_owned(), is_last: r.byte()? != 0 };
+                let load = Load { name: r.text()?.to_owned(), is_last: r.byte()? != 0, is_whole: false };
                 TableAct::Import { body, load: Some(load) }
             }
             2 => TableAct::Switch(r.text()?.to_owned()),
             3 => TableAct::Read { key: r.text()?.to_owned(), sensitive: r.byte()? != 0 },
             4 => TableAct::Delete(r.text()?.to_owned()),
-            5 => TableAct::Find(r.list(|r| Some((r.text()?.to_owned(), r.text()?.to_owned())))?),
+            5 => TableAct::Find(r.list(pair)?),
+            6 => TableAct::Erase(r.list(pair)?),
+            7 => {
+                let body = r.bytes()?.to_vec();
+                let load = Load { name: r.text()?.to_owned(), is_last: true, is_whole: true };
+                TableAct::Import { body, load: Some(load) }
+            }
             _ => return None,
         };
         Some(OfTable { now_ms, audience, number, table, act })

@@ -169,6 +169,8 @@ impl Store for MemoryStore {
                 let state = of.get().map(|(audience, table)| self.tables.state(audience, table));
                 Found::Table(InControlPlane::new(state.unwrap_or_default()))
             }
+            Read::Versions(of) => Found::Versions(InControlPlane::new(self.tables.versions(of.get()))),
+            Read::Own(own) => Found::Own(InControlPlane::new(self.tables.own(own.get()))),
             Read::Activations(read) => Found::Activations(Box::new(self.journeys.activations(read))),
         })
     }

@@ -19,7 +19,7 @@ pub use control::{ControlBasis, ControlRead, ControlRow, ControlWrite, NEVER_MS}
 use journeys::{SendRow, WaitRow};
 pub use rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
 use shards::{ShardBasis, ShardFound, ShardRead, ShardWrite};
-use tables::{FoundRow, RowName, TableBasis, TableState, TableWrite};
+use tables::{FoundOwn, FoundRow, OwnRows, RowName, TableBasis, TableState, TableWrite, VersionsOf};
 
 use crate::message::{Delivery, KeyOf, WhichRelease};
 use crate::plane::{HAS_CONTROL_PLANE, InControlPlane};
@@ -87,6 +87,10 @@ pub enum Read {
     WithRows(InControlPlane<Box<(Read, Vec<RowName>)>>),
     /// The generations of a table: its audience and its name.
     Table(InControlPlane<(String, String)>),
+    /// Rows of any table by the values of a visitor's keys.
+    Own(InControlPlane<OwnRows>),
+    /// The versions of rows.
+    Versions(InControlPlane<VersionsOf>),
     /// Stored activations.
     Activations(ActivationsRead),
 }
@@ -133,6 +137,10 @@ pub enum Found {
     WithRows(InControlPlane<Box<(Found, Vec<FoundRow>)>>),
     /// The generations of a table.
     Table(InControlPlane<TableState>),
+    /// Those rows.
+    Own(InControlPlane<FoundOwn>),
+    /// Of those rows that there are the index among the read ones, and the version.
+    Versions(InControlPlane<Vec<(usize, Vec<u8>)>>),
     /// Stored activations.
     Activations(Box<FoundActivations>),
 }

@@ -125,6 +125,7 @@ pub const SCHEMA: &[&str] = &[
     renewal::SCHEMA[1],
     tables::SCHEMA[0],
     tables::SCHEMA[1],
+    tables::SCHEMA[2],
     "CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)",
     // What ran before there was a history is its beginning.
     "INSERT OR IGNORE INTO release (audience, number, hash, origin, at_ms)
@@ -197,6 +198,8 @@ pub fn reads(read: &Read) -> Vec<Statement> {
             statements
         }
         Read::Table(of) => of.get().map(tables::state).into_iter().gather(),
+        Read::Own(own) => own.get().map(tables::own).unwrap_or_default(),
+        Read::Versions(of) => of.get().map(tables::versions).unwrap_or_default(),
     }
 }
 

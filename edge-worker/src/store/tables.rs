@@ -2,6 +2,7 @@
 //!
 //! The rows of a table have a generation. Reads see the present one; a replacement fills the next, and one commit switches to it.
 
+use crate::message::KeyOf;
 use crate::wire::frame::{FrameReader, FrameWriter};
 
 /// The name of a row.
@@ -26,6 +27,34 @@ pub struct FoundRow {
     pub at_ms: i64,
     /// Its columns, a JSON object.
     pub columns: Vec<u8>,
+}
+
+/// Asks for the versions of rows of one generation, of those that were deleted, too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VersionsOf {
+    /// The generation.
+    pub generation: u64,
+    /// The rows, each as audience, table and key.
+    pub rows: Vec<KeyOf>,
+}
+
+/// Asks which rows, of any table and generation, have one of these texts as their key, and whose each table's rows are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnRows {
+    /// The audience's id.
+    pub audience: String,
+    /// Values of stitching keys.
+    pub values: Vec<String>,
+}
+
+/// The answer to [`OwnRows`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundOwn {
+    /// Each row once, by its table and the index of its key among the values.
+    pub rows: Vec<(String, usize)>,
+    /// The stitching keys by which rows of a table were imported, by table; an empty one: they were nobody's. A table that
+    /// is not listed has rows from before this was noted.
+    pub owners: Vec<(String, String)>,
 }
 
 /// The generations of a table.
@@ -134,6 +163,8 @@ pub struct TableWrite {
     pub at_ms: i64,
     /// The rows, in the order of their arrival.
     pub rows: Vec<TableRow>,
+    /// The stitching key of which their keys are values; empty: of none.
+    pub owner: String,
     /// The generations from now on; None: unchanged.
     pub state: Option<TableState>,
 }

@@ -54,7 +54,7 @@ pub(crate) struct Opened {
 pub(crate) enum Work {
     Events(Box<events::Batch>),
     Import(Box<import::Rows>),
-    Profile(OfProfile, Option<Box<Across>>),
+    Profile(OfProfile, Option<Box<Across>>, InControlPlane<Box<profile::KnownOwn>>),
     Upkeep(Upkeep, DueBefore, Option<Box<Across>>),
     /// With the newest form that its sender reads.
     Snapshot(SnapshotRequest, Form, Option<Box<Across>>, InControlPlane<KnownRows>),
@@ -148,7 +148,10 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, context: Context<'_>) -> Resu
         }
         ToWriter::Profile(message) => {
             let read = profile::read(edge, &message, across.as_ref());
-            Ok(Opened { read: Some(read), work: Work::Profile(message, across.map(Box::new)) })
+            Ok(Opened {
+                read: Some(read),
+                work: Work::Profile(message, across.map(Box::new), InControlPlane::new(Box::default())),
+            })
         }
         ToWriter::Snapshot(request) => {
             let keys = request.keys.clone();
@@ -228,6 +231,10 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
             _ => {}
         }
     }
+    if HAS_CONTROL_PLANE && let Some(before) = learned(edge, work, &mut found) {
+        *read = Some(before);
+        return Folded::Part(Box::default());
+    }
     let folded = match (&mut *work, &found) {
         (Work::Events(_), Found::Sizes(_)) if !FOLDS_ALL => Folded::ControlPlane,
         (Work::Import(rows), Found::Sizes(sizes)) if DECIDES && rows.is_across() => {
@@ -260,17 +267,25 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
                 Activations::Retry(retry) => delivery::retry(retry, *route, found),
             }
         }
-        (Work::Profile(message, Some(across)), Found::Shard(found)) if DECIDES => {
-            profile::fold_across(edge, message, across, found)
+        (Work::Profile(message, across, own), found) if HAS_CONTROL_PLANE => {
+            match (across, own.get_mut(), found) {
+                (Some(across), Some(own), Found::Shard(found)) if DECIDES => {
+                    profile::fold_across(edge, message, across, own, found)
+                }
+                (None, Some(own), found) => profile::fold(edge, message, own, found),
+                _ => Outcome::of(Response::refused(Refusal::INTERNAL)),
+            }
         }
-        (Work::Profile(message, None), found) if HAS_CONTROL_PLANE => profile::fold(edge, message, found),
         (Work::Snapshot(request, reads, _, rows), Found::Profiles(profiles)) => {
             snapshot::fold(edge, request, *reads, profiles, &[], (rows, None))
         }
         (Work::Snapshot(request, reads, _, rows), Found::Journals(profiles, journal)) => {
             snapshot::fold(edge, request, *reads, profiles, journal, (rows, None))
         }
-        (Work::Table(work), found) if let Some(work) = work.get() => tables::fold(edge, work, found),
+        (Work::Table(work), found) if HAS_CONTROL_PLANE => match work.get_mut() {
+            Some(work) => tables::fold(edge, work, found),
+            None => Outcome::of(Response::refused(Refusal::INTERNAL)),
+        },
         (Work::Snapshot(request, reads, Some(across), rows), Found::Shard(found)) if HAS_SHARDS => {
             if DECIDES {
                 snapshot::fold_across(edge, request, *reads, across, found, rows)
@@ -292,6 +307,13 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         *read = Some(Read::WithRows(InControlPlane::new(Box::new((before, wanted)))));
         return folded;
     }
+    if HAS_CONTROL_PLANE
+        && let Folded::Part(_) = folded
+        && let Some(wanted) = wanted(work)
+    {
+        *read = Some(wanted);
+        return folded;
+    }
     if FOLDS_ALL && let (Folded::Part(_), Some(parts)) = (&folded, work.parts()) {
         *read = Some(set::read_of(edge, parts.keys()));
     }
@@ -299,6 +321,28 @@ pub(crate) fn fold(edge: &Edge, read: &mut Option<Read>, work: &mut Work, mut fo
         *read = peer.next_read();
     }
     folded
+}
+
+/// Takes what a message about rows of tables read beside its first read, and returns that: it is run once more, so that all is of
+/// one moment. None: it was another read.
+fn learned(edge: &Edge, work: &mut Work, found: &mut Found) -> Option<Read> {
+    match (work, found) {
+        (Work::Profile(message, across, own), Found::Own(rows)) => {
+            own.get_mut()?.learn(rows.take()?);
+            Some(profile::read(edge, message, across.as_deref()))
+        }
+        (Work::Table(work), Found::Versions(versions)) => Some(work.get_mut()?.learn(versions.take()?)),
+        _ => None,
+    }
+}
+
+/// The read that a message about rows of tables has next.
+fn wanted(work: &mut Work) -> Option<Read> {
+    match work {
+        Work::Profile(.., own) => Some(Read::Own(InControlPlane::new(own.get_mut()?.take_wanted()?))),
+        Work::Table(work) => Some(Read::Versions(InControlPlane::new(work.get_mut()?.take_wanted()?))),
+        _ => None,
+    }
 }
 
 fn fold_events(edge: &Edge, read: Option<&Read>, batch: &mut events::Batch, found: &Found) -> Folded {

@@ -1,15 +1,16 @@
 //! Reads a whole profile, erases it, and takes imports of an erased key again.
 
 mod apart;
+mod own;
 
 pub(super) use apart::fold_across;
+pub(crate) use own::KnownOwn;
 
 use usher_engine::planted::{self, Bug};
 use usher_engine::profile::codec::{self, Unreadable};
 use usher_engine::{Access, export};
 
 use super::across::Across;
-use super::tables;
 use crate::answer;
 use crate::edge::Edge;
 use crate::error::Refusal;
@@ -20,11 +21,13 @@ use crate::message::{Act, KeyOf, OfProfile, Snapshot};
 use crate::outcome::{Folded, NEXT, Outcome, entomb};
 use crate::plane::{DECIDES, InControlPlane};
 use crate::store::shards::ShardRead;
+use crate::store::tables::RowName;
 use crate::store::{
     Erased, ErasedKey, Found, FoundProfile, HeldKey, JournalRow, Read, Suppression, Upkeep, Write,
 };
 use crate::wire::Response;
 use crate::wire::json::Json;
+use own::keys_with;
 
 /// The read of a message for a profile.
 pub(super) fn read(edge: &Edge, message: &OfProfile, across: Option<&Across>) -> Read {
@@ -47,7 +50,7 @@ fn names(edge: &Edge, keys: &[KeyOf]) -> Vec<String> {
     names.unwrap_or_default()
 }
 
-pub(super) fn fold(edge: &Edge, message: &OfProfile, found: &Found) -> Folded {
+pub(super) fn fold(edge: &Edge, message: &OfProfile, own: &mut KnownOwn, found: &Found) -> Folded {
     let unknown = || Outcome::of(Response::problem(Refusal::PROFILE_UNKNOWN, None));
     match (message.act, found) {
         (Act::Read { sensitive }, Found::Journals(profiles, journal)) => match first(message, profiles) {
@@ -55,9 +58,16 @@ pub(super) fn fold(edge: &Edge, message: &OfProfile, found: &Found) -> Folded {
             None => unknown(),
         },
         (Act::Erase, Found::Whole(profiles, held, erased)) => match first(message, profiles) {
-            Some(found) => erase(edge, message, found, held),
-            None if erased.is_empty() => unknown(),
-            None => erased_before(edge, message, erased),
+            Some(found) => erase(edge, message, own, found, held),
+            None => match own.of(edge, message, &message.keys) {
+                Err(folded) => folded,
+                Ok(owned) if !owned.rows.is_empty() => {
+                    let names: Vec<String> = names(edge, &owned.keys_of(&message.keys));
+                    erased_rows(message.ambient.now_ms, &names, &names, owned.rows, Write::default())
+                }
+                Ok(_) if erased.is_empty() => unknown(),
+                Ok(_) => erased_before(edge, message, erased),
+            },
         },
         (Act::Admit, Found::Unerased(_, erased)) => admit(edge, message, erased, false),
         _ => Outcome::of(Response::problem(Refusal::INTERNAL, None)),
@@ -103,16 +113,26 @@ fn show(
 }
 
 /// Removes a profile, and suppresses its keys. One that is damaged goes, too; what it absorbed is then unknown.
-fn erase(edge: &Edge, message: &OfProfile, found: &FoundProfile, held: &[HeldKey]) -> Folded {
+fn erase(
+    edge: &Edge,
+    message: &OfProfile,
+    own: &mut KnownOwn,
+    found: &FoundProfile,
+    held: &[HeldKey],
+) -> Folded {
     let (erased, keys) = match to_erase(message, found, held) {
         Ok(to_erase) => to_erase,
         Err(refused) => return refused,
+    };
+    let owned = match own.of(edge, message, &keys_with(message, &keys)) {
+        Ok(owned) => owned,
+        Err(folded) => return folded,
     };
     let (names, at_ms) = (names(edge, &keys), message.ambient.now_ms);
     let upkeep = Upkeep {
         erased: vec![erased],
         suppressed: suppressions(names.iter().cloned(), at_ms),
-        rows: InControlPlane::new(tables::rows_of(edge, &keys)),
+        rows: InControlPlane::new(owned.rows),
         ..Upkeep::default()
     };
     let write = Write { upkeep: Some(Box::new(upkeep)), ..Write::default() };
@@ -167,6 +187,16 @@ fn erased_before(edge: &Edge, message: &OfProfile, erased: &[ErasedKey]) -> Fold
     let names: Vec<String> = erased.iter().filter_map(|erased| all.get(erased.key)).cloned().collect();
     Outcome { write: Write::default(), response: erasure(message.ambient.now_ms, &names, 0), log: Vec::new() }
         .done()
+}
+
+/// The outcome where rows of tables are all that there was of the keys with these names; `here`: those of this shard.
+fn erased_rows(at_ms: i64, names: &[String], here: &[String], rows: Vec<RowName>, write: Write) -> Folded {
+    let upkeep = Upkeep {
+        suppressed: suppressions(here.iter().cloned(), at_ms),
+        rows: InControlPlane::new(rows),
+        ..Upkeep::default()
+    };
+    erased_with(at_ms, names, Write { upkeep: Some(Box::new(upkeep)), ..write })
 }
 
 /// The outcome of an erasure whose keys have these names.

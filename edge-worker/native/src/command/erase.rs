@@ -10,9 +10,9 @@ use crate::terminal::{clean, note, print, progress};
 
 /// Erase everything that is stored of a visitor
 ///
-/// Removes the profile that has this key, with all its keys and the profiles that it absorbed. For 400 days events from
-/// before the erasure and imports of its keys are refused; a later event begins a new profile. With --readmit imports of
-/// the key are taken again.
+/// Removes the profile that has this key, with all its keys and the profiles that it absorbed, and the rows of tables that are
+/// the visitor's own, which there may be without a profile. For 400 days events from before the erasure and imports of its keys
+/// are refused; a later event begins a new profile. With --readmit imports of the key are taken again.
 ///
 /// The server key needs the scope `erase`, and `read` to show what would be erased. It comes from the environment variable
 /// USHER_SERVER_KEY, from a file, or from where usher.toml says.
@@ -46,6 +46,8 @@ pub(crate) struct Args {
     yes: bool,
 }
 
+const WITHOUT: &str = "add -y to erase without being asked, or --dry-run to change nothing";
+
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let edge = args.edge.find(Role::Server)?;
     let audience = edge.named_audience()?;
@@ -64,13 +66,23 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match client.get_any(&path) {
         Ok(Some(profile)) => note(&clean(&content(&profile))),
         Ok(None) if args.dry_run => return Err(unknown(&args.key)),
-        // An earlier call may have erased the visitor whose answer did not come.
+        // Rows of tables may have the key, or an earlier call may have erased the visitor whose answer did not come.
         Ok(None) => {
+            if !args.yes {
+                let question = format!(
+                    "No profile has this key. Erase rows of tables that have it, of audience {audience} at {}? It cannot be undone.",
+                    edge.url
+                );
+                agreed(&question, "nothing was erased", WITHOUT)?;
+            }
             let answer = client.remove_any(&path)?.ok_or_else(|| unknown(&args.key))?;
             if said(&answer, "erased") != Some(true) {
                 return Err(client.not_an_edge());
             }
-            print("✅ The visitor was erased before\n")?;
+            print(match answer["keys"].as_u64() {
+                Some(0) => "✅ The visitor was erased before\n",
+                _ => "✅ The visitor's rows of tables are erased, and there was no profile\n",
+            })?;
             return Ok(Exit::Fine);
         }
         Err(failure) if failure.is_forbidden() && !args.dry_run => {
@@ -85,8 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if !args.yes {
         let question =
             format!("Erase this visitor of audience {audience} at {}? It cannot be undone.", edge.url);
-        let without = "add -y to erase without being asked, or --dry-run to change nothing";
-        agreed(&question, "nothing was erased", without)?;
+        agreed(&question, "nothing was erased", WITHOUT)?;
     }
     progress("erasing");
     let answer = client.remove(&path);

@@ -161,12 +161,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         state.done()?;
     }
     let counts = total.counts;
-    if counts.rejected > 0 && counts.imported + counts.unchanged + counts.deleted == 0 {
+    if counts.rejected > 0 && counts.imported + counts.unchanged + counts.deleted + counts.stale == 0 {
         let what = if to.is_table() { "rows" } else { "records" };
         note(&format!("no row was imported; {what} are identified by the column `{}`", clean(&columns.key)));
     }
     print(&if to.is_table() {
-        format!("imported {}, deleted {}, rejected {}\n", counts.imported, counts.deleted, counts.rejected)
+        format!(
+            "imported {}, deleted {}, stale {}, rejected {}\n",
+            counts.imported, counts.deleted, counts.stale, counts.rejected
+        )
     } else {
         format!(
             "imported {}, unchanged {}, rejected {}, values refused {}\n",
@@ -221,6 +224,8 @@ struct Imported {
     /// Rows of a table alone.
     #[serde(default)]
     deleted: u64,
+    #[serde(default)]
+    stale: u64,
     rejected: Vec<Rejected>,
     rejected_count: u64,
     #[serde(default)]
@@ -312,6 +317,7 @@ fn add(total: &mut Total, chunk: &Chunk, answer: Imported, columns: &Columns) ->
     total.counts.imported += answer.imported;
     total.counts.unchanged += answer.unchanged;
     total.counts.deleted += answer.deleted;
+    total.counts.stale += answer.stale;
     total.counts.rejected += answer.rejected_count + chunk.unfit.len() as u64;
     total.counts.values_refused += answer.values_refused + refused_here;
     total.ignored_columns.extend(answer.ignored_columns);

@@ -1,8 +1,11 @@
 //! Rows of tables in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::store::tables::{FoundRow, RowName, TableBasis, TableRow, TableState, TableWrite};
+use crate::message::KeyOf;
+use crate::store::tables::{
+    FoundOwn, FoundRow, OwnRows, RowName, TableBasis, TableRow, TableState, TableWrite, VersionsOf,
+};
 
 /// Audience and table.
 type OfTable = (String, String);
@@ -12,6 +15,8 @@ pub(super) struct TableRows {
     states: BTreeMap<OfTable, TableState>,
     /// Each with its arrival, by table, generation and key.
     rows: BTreeMap<(OfTable, u64, String), (TableRow, i64)>,
+    /// The stitching keys by which rows were imported.
+    owners: BTreeSet<(OfTable, String)>,
 }
 
 impl TableRows {
@@ -32,12 +37,36 @@ impl TableRows {
         found.collect()
     }
 
+    pub(super) fn own(&self, own: Option<&OwnRows>) -> FoundOwn {
+        let Some(OwnRows { audience, values }) = own else { return FoundOwn::default() };
+        let of_audience = self.rows.keys().filter(|((of, _), ..)| of == audience);
+        let of_values = of_audience.flat_map(|((_, table), _, key)| {
+            let indexes = values.iter().enumerate().filter(move |(_, value)| *value == key);
+            indexes.map(move |(index, _)| (table.clone(), index))
+        });
+        let rows = of_values.collect::<BTreeSet<_>>().into_iter().collect();
+        let owners = self.owners.iter().filter(|((of, _), _)| of == audience);
+        FoundOwn { rows, owners: owners.map(|((_, table), key)| (table.clone(), key.clone())).collect() }
+    }
+
+    pub(super) fn versions(&self, of: Option<&VersionsOf>) -> Vec<(usize, Vec<u8>)> {
+        let Some(VersionsOf { generation, rows }) = of else { return Vec::new() };
+        let version = |(index, row): (usize, &KeyOf)| {
+            let place = ((row.audience.clone(), row.name.clone()), *generation, row.value.clone());
+            Some((index, self.rows.get(&place)?.0.version.clone()))
+        };
+        rows.iter().enumerate().filter_map(version).collect()
+    }
+
     pub(super) fn holds(&self, basis: Option<&TableBasis>) -> bool {
         basis.is_none_or(|basis| self.state(&basis.audience, &basis.table) == basis.state)
     }
 
     pub(super) fn write(&mut self, write: &TableWrite) {
         let of = (write.audience.clone(), write.table.clone());
+        if !write.rows.is_empty() {
+            self.owners.insert((of.clone(), write.owner.clone()));
+        }
         for row in &write.rows {
             let place = (of.clone(), write.into, row.key.clone());
             if row.removes() {

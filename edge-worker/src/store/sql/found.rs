@@ -30,6 +30,14 @@ pub fn found(read: &Read, mut rows: Vec<Rows>) -> Result<Found, StoreFailure> {
     if HAS_CONTROL_PLANE && let Read::Table(_) = read {
         return Ok(Found::Table(InControlPlane::new(tables::found_state(rows)?)));
     }
+    if let Read::Versions(of) = read
+        && let Some(of) = of.get()
+    {
+        return Ok(Found::Versions(InControlPlane::new(tables::found_versions(of, rows)?)));
+    }
+    if HAS_CONTROL_PLANE && let Read::Own(_) = read {
+        return Ok(Found::Own(InControlPlane::new(tables::found_own(rows)?)));
+    }
     if HAS_CONTROL_PLANE && let Read::Release { .. } = read {
         return found_release(rows);
     }
@@ -83,6 +91,8 @@ pub fn found(read: &Read, mut rows: Vec<Rows>) -> Result<Found, StoreFailure> {
         | Read::Rows(_)
         | Read::WithRows(_)
         | Read::Table(_)
+        | Read::Own(_)
+        | Read::Versions(_)
         | Read::Activations(_) => Err(odd()),
         Read::Pointers | Read::Written => {
             let pointer =

@@ -1,14 +1,19 @@
 //! The statements of rows of tables.
 
+use super::asked::asked;
 use super::cell::{Cell, Rows};
-use super::rows::{Row, each, odd};
+use super::part::cut;
+use super::rows::{Row, each, odd, parts_of};
 use super::statement::{Statement, bytes, integer, text};
 use crate::limits::TABLE_ROWS_DROPPED_MAX;
+use crate::message::KeyOf;
 use crate::store::StoreFailure;
-use crate::store::tables::{FoundRow, RowName, TableBasis, TableRow, TableState, TableWrite};
+use crate::store::tables::{
+    FoundOwn, FoundRow, OwnRows, RowName, TableBasis, TableRow, TableState, TableWrite, VersionsOf,
+};
 use crate::wire::json::Json;
 
-pub(super) const SCHEMA: [&str; 2] = [
+pub(super) const SCHEMA: [&str; 3] = [
     "CREATE TABLE IF NOT EXISTS table_row (
        audience TEXT NOT NULL, name TEXT NOT NULL, generation INTEGER NOT NULL, key TEXT NOT NULL,
        version BLOB NOT NULL, at_ms INTEGER NOT NULL, columns BLOB NOT NULL,
@@ -16,6 +21,9 @@ pub(super) const SCHEMA: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS table_state (
        audience TEXT NOT NULL, name TEXT NOT NULL, generation INTEGER NOT NULL, filling INTEGER NOT NULL,
        load TEXT NOT NULL, PRIMARY KEY (audience, name)) WITHOUT ROWID",
+    // The stitching keys by which rows of a table were imported: a definition may change its mind, or forget the table.
+    "CREATE TABLE IF NOT EXISTS table_owner (
+       audience TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (audience, name, key)) WITHOUT ROWID",
 ];
 
 /// The statement of a read of these rows, of the present generation of each table.
@@ -61,6 +69,70 @@ pub(super) fn found_state(rows: Vec<Rows>) -> Result<TableState, StoreFailure> {
     Ok(states.pop().unwrap_or_default())
 }
 
+/// The statements of a read of rows by their keys' texts: those rows, then the owners of tables. Tables and generations are found
+/// one after the other.
+pub(super) fn own(own: &OwnRows) -> Vec<Statement> {
+    let OwnRows { audience, values } = own;
+    let mut json = Json::new();
+    // SQLite ends a JSON text at U+0000, and would find another row. No stored key contains it.
+    json.list(values, |json, value| if value.contains('\0') { json.null() } else { json.text(value) });
+    let of = || text(audience);
+    vec![
+        Statement {
+            sql: "WITH RECURSIVE t (name) AS (
+                    SELECT (SELECT min(name) FROM table_row WHERE audience = ?)
+                    UNION ALL SELECT (SELECT min(name) FROM table_row WHERE audience = ? AND name > t.name)
+                      FROM t WHERE t.name IS NOT NULL),
+                  g (name, n) AS (
+                    SELECT name, (SELECT min(generation) FROM table_row WHERE audience = ? AND name = t.name)
+                      FROM t WHERE t.name IS NOT NULL
+                    UNION ALL SELECT name,
+                        (SELECT min(generation) FROM table_row WHERE audience = ? AND name = g.name AND generation > g.n)
+                      FROM g WHERE g.n IS NOT NULL)
+                  SELECT DISTINCT r.name, asked.key FROM g CROSS JOIN json_each(?) AS asked CROSS JOIN table_row AS r
+                    ON r.audience = ? AND r.name = g.name AND r.generation = g.n AND r.key = asked.value
+                  ORDER BY r.name, asked.key",
+            params: vec![of(), of(), of(), of(), Cell::Text(json.into_text()), of()],
+        },
+        Statement {
+            sql: "SELECT name, key FROM table_owner WHERE audience = ? ORDER BY name, key",
+            params: vec![of()],
+        },
+    ]
+}
+
+pub(super) fn found_own(rows: Vec<Rows>) -> Result<FoundOwn, StoreFailure> {
+    let [rows, owners] = <[Rows; 2]>::try_from(rows).map_err(|_| odd())?;
+    let row = |row: &mut Row| (row.text(), usize::try_from(row.counted()).unwrap_or(usize::MAX));
+    let rows = each(vec![rows], row)?;
+    Ok(FoundOwn { rows, owners: each(vec![owners], |row| (row.text(), row.text()))? })
+}
+
+/// The statements of a read of versions.
+pub(super) fn versions(of: &VersionsOf) -> Vec<Statement> {
+    let statement = |rows: &[KeyOf]| Statement {
+        sql: "SELECT asked.key, r.version FROM json_each(?) AS asked CROSS JOIN table_row AS r
+                ON r.audience = asked.value ->> 0 AND r.name = asked.value ->> 1 AND r.generation = ?
+                AND r.key = asked.value ->> 2",
+        params: vec![asked(rows.iter().map(|row| (row, None))), integer(of.generation)],
+    };
+    cut(&of.rows, |row| row).into_iter().map(statement).collect()
+}
+
+pub(super) fn found_versions(
+    of: &VersionsOf,
+    rows: Vec<Rows>,
+) -> Result<Vec<(usize, Vec<u8>)>, StoreFailure> {
+    let mut found = Vec::new();
+    for (first, rows) in parts_of(&of.rows, rows)? {
+        let row = |row: &mut Row| {
+            (usize::try_from(row.counted()).unwrap_or(usize::MAX).saturating_add(first), row.bytes())
+        };
+        found.append(&mut each(vec![rows], row)?);
+    }
+    Ok(found)
+}
+
 /// Finds a row if the generations have changed.
 pub(super) fn check(basis: &TableBasis) -> Statement {
     let TableBasis { audience, table, state } = basis;
@@ -77,7 +149,7 @@ pub(super) fn check(basis: &TableBasis) -> Statement {
 
 /// Finds a row if the write was made: the last of its rows, or the state that it leaves.
 pub(super) fn trace(write: &TableWrite) -> Option<Statement> {
-    let TableWrite { audience, table, into, at_ms, rows, state } = write;
+    let TableWrite { audience, table, into, at_ms, rows, state, .. } = write;
     if let Some(state) = state {
         return Some(Statement {
             sql: "SELECT 1 FROM table_state WHERE audience = ? AND name = ? AND generation = ? AND filling = ? AND load = ?",
@@ -108,7 +180,13 @@ pub(super) fn trace(write: &TableWrite) -> Option<Statement> {
 
 /// The statements of a write.
 pub(super) fn writes(write: &TableWrite, push: &mut (impl FnMut(&'static str, Vec<Cell>) + ?Sized)) {
-    let TableWrite { audience, table, into, at_ms, rows, state } = write;
+    let TableWrite { audience, table, into, at_ms, rows, owner, state } = write;
+    if !rows.is_empty() {
+        push(
+            "INSERT OR IGNORE INTO table_owner (audience, name, key) VALUES (?, ?, ?)",
+            vec![text(audience), text(table), text(owner)],
+        );
+    }
     for row in rows {
         let TableRow { key, version, columns } = row;
         if row.removes() {

@@ -91,7 +91,7 @@ pub(super) fn keeps_up(upkeep: &Upkeep, mut push: impl FnMut(&'static str, Vec<C
     for erased in &upkeep.erased {
         erases(erased, &mut push);
     }
-    if !upkeep.erased.is_empty() {
+    if !upkeep.erased.is_empty() || upkeep.rows.get().is_some_and(|rows| !rows.is_empty()) {
         push(renewal::REMOVES, Vec::new());
     }
     for name in upkeep.rows.get().into_iter().flatten() {

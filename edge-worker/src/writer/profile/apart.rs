@@ -7,7 +7,8 @@ use super::super::decide::{Deciding, Whereabouts};
 use super::super::questions::Open;
 use super::super::set::ProfileSet;
 use super::super::tables;
-use super::{admit, erased_before, erased_with, show, suppressions, to_erase};
+use super::own::{KnownOwn, keys_with};
+use super::{admit, erased_before, erased_rows, erased_with, show, suppressions, to_erase};
 use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::limits::HOPS_MAX;
@@ -25,6 +26,7 @@ pub(in crate::writer) fn fold_across(
     edge: &Edge,
     message: &OfProfile,
     across: &Across,
+    own: &mut KnownOwn,
     found: &ShardFound,
 ) -> Folded {
     if message.act == Act::Admit {
@@ -65,10 +67,10 @@ pub(in crate::writer) fn fold_across(
                     break;
                 }
                 let is = |profile: &&FoundProfile| profile.audience == audience && profile.id == id;
-                let Some(own) = found.profiles.iter().find(is) else { return unavailable() };
+                let Some(profile) = found.profiles.iter().find(is) else { return unavailable() };
                 return match message.act {
-                    Act::Read { sensitive } => show(edge, message, own, &found.journal, sensitive),
-                    _ => erase(edge, message, &mut deciding, own),
+                    Act::Read { sensitive } => show(edge, message, profile, &found.journal, sensitive),
+                    _ => erase(edge, message, &mut deciding, own, profile).unwrap_or_else(|folded| folded),
                 };
             }
             Whereabouts::There(place) | Whereabouts::Damaged(place) => {
@@ -89,27 +91,76 @@ pub(in crate::writer) fn fold_across(
     }
     // The home of the first key has heard from those of all others; a shard that this was handed to may have an old copy.
     let is_whole = across.part.as_ref().is_none_or(|part| part.hops == 0);
-    let erased = across.unite_erased(&message.keys, found);
-    if message.act == Act::Erase && is_whole && !erased.is_empty() {
-        return erased_before(edge, message, &erased);
+    if message.act == Act::Erase && is_whole {
+        return erase_rows(edge, message, &mut deciding, own).unwrap_or_else(|folded| folded);
     }
     Outcome::of(Response::problem(Refusal::PROFILE_UNKNOWN, None))
 }
 
+/// Removes the rows of keys that no profile has. `Err`: other shards are to be asked first, or this one to be read.
+fn erase_rows(
+    edge: &Edge,
+    message: &OfProfile,
+    deciding: &mut Deciding<'_>,
+    own: &mut KnownOwn,
+) -> Result<Folded, Folded> {
+    let across = deciding.across;
+    let elsewhere = tables::erase_elsewhere(message, across, &message.keys)?;
+    let mut owned = own.of(edge, message, &message.keys)?;
+    owned.keys.extend(elsewhere);
+    let keys = owned.keys_of(&message.keys);
+    if keys.is_empty() {
+        let erased = across.unite_erased(&message.keys, deciding.found);
+        return Ok(match erased.is_empty() {
+            true => Outcome::of(Response::problem(Refusal::PROFILE_UNKNOWN, None)),
+            false => erased_before(edge, message, &erased),
+        });
+    }
+    let at_ms = message.ambient.now_ms;
+    let others = keys.iter().filter(|key| !across.is_home(key));
+    for (home, keys) in shard::grouped(others.map(|key| (across.home(key), key))) {
+        let words: Vec<_> = keys.iter().map(|key| across.refusing(key)).collect();
+        if words.contains(&Some(None)) {
+            return Err(unavailable());
+        }
+        if words.contains(&None) {
+            deciding.open.hand_on(across.question(home, suppressing(message, deciding.number(), &keys)));
+        }
+    }
+    if !deciding.open.is_empty() {
+        let open = core::mem::take(&mut deciding.open);
+        return Err(ask_with(deciding, open));
+    }
+    let here: Vec<String> =
+        keys.iter().filter(|key| across.is_home(key)).map(|key| across.name(key)).collect();
+    Ok(erased_rows(at_ms, &across.names(&keys), &here, owned.rows, Write::default()))
+}
+
+/// Asks the home of these keys to refuse what is older than their erasure.
+fn suppressing(message: &OfProfile, number: u64, keys: &[&KeyOf]) -> ToShard {
+    let texts = keys.iter().map(|key| (key.name.clone(), key.value.clone())).collect();
+    let audience = message.audience.clone();
+    ToShard::Suppress(Suppress { audience, number, keys: texts, at_ms: message.ambient.now_ms })
+}
+
 /// Removes a profile of this shard, once the homes of all its keys refuse what is older. So whatever fails, an event from before
 /// begins nothing anew: the erasure is either as if it had not been, and is asked again, or done but for what [`Forget`] tidies.
-fn erase(edge: &Edge, message: &OfProfile, deciding: &mut Deciding<'_>, found: &FoundProfile) -> Folded {
+/// `Err`: other shards are to be asked first, or this one to be read.
+fn erase(
+    edge: &Edge,
+    message: &OfProfile,
+    deciding: &mut Deciding<'_>,
+    own: &mut KnownOwn,
+    found: &FoundProfile,
+) -> Result<Folded, Folded> {
     let across = deciding.across;
-    let (erased, keys) = match to_erase(message, found, &deciding.found.held) {
-        Ok(to_erase) => to_erase,
-        Err(refused) => return refused,
-    };
+    let (erased, keys) = to_erase(message, found, &deciding.found.held)?;
     let at_ms = message.ambient.now_ms;
     let homes = shard::grouped(keys.iter().map(|key| (across.home(key), key)));
     for (home, keys) in &homes {
         let words: Vec<_> = keys.iter().map(|key| across.refusing(key)).collect();
         if words.contains(&Some(None)) {
-            return unavailable();
+            return Err(unavailable());
         }
         let words = keys.iter().zip(words).filter_map(|(key, word)| Some((*key, word??)));
         let mut is_asked = words.clone().count() == keys.len();
@@ -124,24 +175,17 @@ fn erase(edge: &Edge, message: &OfProfile, deciding: &mut Deciding<'_>, found: &
             }
         }
         if !is_asked && !planted::is(Bug::ErasesAlone) {
-            let texts = keys.iter().map(|key| (key.name.clone(), key.value.clone())).collect();
-            let audience = message.audience.clone();
-            let suppress = Suppress { audience, number: deciding.number(), keys: texts, at_ms };
-            deciding.open.hand_on(across.question(*home, ToShard::Suppress(suppress)));
+            deciding.open.hand_on(across.question(*home, suppressing(message, deciding.number(), keys)));
         }
     }
     if !deciding.open.is_empty() {
         let open = core::mem::take(&mut deciding.open);
-        return ask_with(deciding, open);
+        return Err(ask_with(deciding, open));
     }
-    let (rows, there): (Vec<_>, Vec<_>) =
-        tables::rows_of(edge, &keys).into_iter().partition(|row| across.has_row(row));
     // The profile is found again, and this asked again, if not all of them go.
-    if let Some(undone) =
-        tables::delete_elsewhere((message.ambient.now_ms, deciding.number()), across, &there)
-    {
-        return undone;
-    }
+    let of_rows = keys_with(message, &keys);
+    tables::erase_elsewhere(message, across, &of_rows)?;
+    let rows = own.of(edge, message, &of_rows)?.rows;
     let mut write = Write::default();
     let of = |id: [u8; 16]| (message.audience.clone(), id);
     write.shard.gone.push(GoneRow { audience: message.audience.clone(), id: found.id, into: None });
@@ -162,7 +206,7 @@ fn erase(edge: &Edge, message: &OfProfile, deciding: &mut Deciding<'_>, found: &
         rows: InControlPlane::new(rows),
         ..Upkeep::default()
     }));
-    erased_with(at_ms, &across.names(&keys), write)
+    Ok(erased_with(at_ms, &across.names(&keys), write))
 }
 
 impl Deciding<'_> {

@@ -63,6 +63,8 @@ impl RowStore {
                 let state = of.get().map(|(audience, table)| self.table_state(audience, table));
                 Found::Table(InControlPlane::new(state.transpose()?.unwrap_or_default()))
             }
+            Read::Versions(of) => Found::Versions(InControlPlane::new(self.table_versions(of.get())?)),
+            Read::Own(own) => Found::Own(InControlPlane::new(self.own_rows(own.get())?)),
             Read::Activations(_) => return Err(StoreFailure("a tab delivers nothing".to_owned())),
             Read::Shard(_) | Read::Unanswered(_) => {
                 return Err(StoreFailure("there is one shard, which asks nobody".to_owned()));

@@ -16,6 +16,7 @@
 //! | send | number | audience, profile, id, time, message |
 //! | suppressed | name | time, imports, copies |
 //! | table | audience, table | generations |
+//! | table owner | audience, table, key | – |
 //! | table row | audience, table, generation, key | version, time, columns |
 //! | wait | audience, profile | time, audience, profile |
 //! | written | audience | number, hash |
@@ -48,6 +49,7 @@ kinds! {
     SEND = b'm',
     SUPPRESSED = b's',
     TABLE = b't',
+    TABLE_OWNER = b'v',
     TABLE_ROW = b'u',
     WAIT = b'd',
     WRITTEN = b'w',
@@ -227,6 +229,22 @@ pub(super) fn read_table_row(row: &[u8]) -> Result<(Vec<u8>, i64, Vec<u8>), Stor
     read(row, |row| Some((row.bytes()?.to_vec(), row.long()?, row.bytes()?.to_vec())))
 }
 
+/// The table and the key of a row, from its place.
+pub(super) fn read_table_row_key(place: &[u8]) -> Result<(String, String), StoreFailure> {
+    read(place.get(1..).unwrap_or_default(), |place| {
+        let (_, table, _) = (place.text()?, place.text()?.to_owned(), place.bytes()?);
+        Some((table, place.text()?.to_owned()))
+    })
+}
+
+/// A table and one of its owners.
+pub(super) fn read_owner_key(place: &[u8]) -> Result<(String, String), StoreFailure> {
+    read(place.get(1..).unwrap_or_default(), |place| {
+        let (_, table) = (place.text()?, place.text()?.to_owned());
+        Some((table, place.text()?.to_owned()))
+    })
+}
+
 /// Two numbers.
 pub(super) fn pair((first, second): (i64, i64)) -> Vec<u8> {
     let mut row = FrameWriter::default();
@@ -252,7 +270,7 @@ mod tests {
     #[test]
     fn each_kind_of_row_has_a_letter_of_its_own() {
         let letters = std::collections::BTreeSet::from_iter(KINDS);
-        assert!(letters.len() == KINDS.len() && KINDS.len() >= 17);
+        assert!(letters.len() == KINDS.len() && KINDS.len() >= 18);
     }
 
     #[test]

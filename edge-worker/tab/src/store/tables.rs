@@ -1,11 +1,12 @@
 //! Rows of tables.
 
+use usher_edge::message::KeyOf;
 use usher_edge::store::StoreFailure;
-use usher_edge::store::tables::{FoundRow, RowName, TableState, TableWrite};
+use usher_edge::store::tables::{FoundOwn, FoundRow, OwnRows, RowName, TableState, TableWrite, VersionsOf};
 use usher_edge::wire::frame::FrameWriter;
 
 use super::RowStore;
-use super::row::{self, TABLE, TABLE_ROW, key, sorted};
+use super::row::{self, TABLE, TABLE_OWNER, TABLE_ROW, key, sorted};
 
 impl RowStore {
     pub(super) fn table_state(&self, audience: &str, table: &str) -> Result<TableState, StoreFailure> {
@@ -29,8 +30,40 @@ impl RowStore {
         Ok(found)
     }
 
+    pub(super) fn table_versions(
+        &self,
+        of: Option<&VersionsOf>,
+    ) -> Result<Vec<(usize, Vec<u8>)>, StoreFailure> {
+        let Some(VersionsOf { generation, rows }) = of else { return Ok(Vec::new()) };
+        let version = |(index, row): (usize, &KeyOf)| {
+            let row = self.rows.get(&place(&row.audience, &row.name, *generation, &row.value))?;
+            Some(row::read_table_row(row).map(|(version, ..)| (index, version)))
+        };
+        rows.iter().enumerate().filter_map(version).collect()
+    }
+
+    pub(super) fn own_rows(&self, own: Option<&OwnRows>) -> Result<FoundOwn, StoreFailure> {
+        let Some(OwnRows { audience, values }) = own else { return Ok(FoundOwn::default()) };
+        let mut found = FoundOwn::default();
+        for (place, _) in self.rows.below(&key(TABLE_ROW, &[audience.as_bytes()])) {
+            let (table, row) = row::read_table_row_key(place)?;
+            let indexes = values.iter().enumerate().filter(|(_, value)| **value == row);
+            found.rows.extend(indexes.map(|(index, _)| (table.clone(), index)));
+        }
+        found.rows.sort();
+        found.rows.dedup();
+        let of_audience = key(TABLE_OWNER, &[audience.as_bytes()]);
+        let owners = self.rows.below(&of_audience);
+        found.owners = owners.map(|(place, _)| row::read_owner_key(place)).collect::<Result<_, _>>()?;
+        Ok(found)
+    }
+
     pub(super) fn put_table(&mut self, write: &TableWrite) -> Result<(), StoreFailure> {
         let (audience, table) = (&write.audience, &write.table);
+        if !write.rows.is_empty() {
+            let of = [audience.as_bytes(), table.as_bytes(), write.owner.as_bytes()];
+            self.rows.put(key(TABLE_OWNER, &of), Vec::new());
+        }
         for new in &write.rows {
             let place = place(audience, table, write.into, &new.key);
             if new.removes() {

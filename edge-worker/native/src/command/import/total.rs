@@ -19,6 +19,9 @@ pub(super) struct Counts {
     /// Rows of a table.
     #[serde(default)]
     pub(super) deleted: u64,
+    /// Rows of a table that are older than the stored ones.
+    #[serde(default)]
+    pub(super) stale: u64,
     /// Rows.
     pub(super) rejected: u64,
     /// Values of rows that were taken.
@@ -27,7 +30,7 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn rows(&self) -> u64 {
-        self.imported + self.unchanged + self.deleted + self.rejected
+        self.imported + self.unchanged + self.deleted + self.stale + self.rejected
     }
 }
 

@@ -5,6 +5,7 @@ mod deliveries;
 mod doubt;
 mod parts;
 mod renewal;
+mod rows;
 mod two_writers;
 mod upkeep;
 
