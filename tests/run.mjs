@@ -1,7 +1,7 @@
 // Runs every test, layer by layer, and closes with one line: `N passed, N failed, N skipped`.
 //
 // A layer is a few commands; what they print goes to the terminal, and is counted. A command that fails without saying
-// how many tests did counts as one failure. Layers after a failed one still run, unless they need what it builds. The
+// how many tests did counts as one failure. What comes after a failure still runs, unless it needs what that builds. The
 // names of what failed stand together at the end, because the end is what is left of a long log.
 
 import { spawn, spawnSync } from "node:child_process";
@@ -60,27 +60,27 @@ const builds = beside({
   ],
   fuzz: [["cargo", ["build", "--locked", "--quiet", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--target-dir", target, "--manifest-path", "tests/fuzz/Cargo.toml", "-p", "usher-fuzz-module"]]],
 });
-await layer("rules of the house", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--lib", "--test", "layers"]));
+await layer("rules of the house", () => run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-tests", "--lib", "--test", "layers"]));
 await layer("no std", () =>
   run("cargo", ["build", "--locked", "--quiet", "--manifest-path", "tests/no-std/Cargo.toml", "--target", "x86_64-unknown-none"]),
 );
 await layer("units", async () => {
-  await run("cargo", ["test", "--locked", "--quiet", "--workspace", "--exclude", "usher-tests", "--exclude", "usher-sim"]);
+  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--workspace", "--exclude", "usher-tests", "--exclude", "usher-sim"]);
   // Those that need a build with faults.
-  await run("cargo", ["test", "--locked", "--quiet", "-p", "usher", "--features", "test-clock,fault", "--test", "serve", "a_panic"]);
+  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher", "--features", "test-clock,fault", "--test", "serve", "a_panic"]);
   // The engine as the module for visitors has it.
-  await run("cargo", ["test", "--locked", "--quiet", "-p", "usher-engine", "--no-default-features", "--features", "patterns", "--test", "checks"]);
+  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-engine", "--no-default-features", "--features", "patterns", "--test", "checks"]);
   await run("cargo", ["build", "--locked", "--quiet", "-p", "usher"]);
 });
 await layer("openapi", () => run("node", ["--test", ...tests("openapi")], built));
-await layer("shards", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "shards", "--test", "erasures", "--test", "imports", "--test", "journeys"]));
-await layer("storage", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "older_bundle", "--test", "visitor_bytes"]));
-await layer("privacy", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "privacy"], built));
-await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "openapi", "--test", "sqlite", "--test", "calculations", "--test", "print", "--test", "round_trip"]));
+await layer("shards", () => run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-tests", "--test", "shards", "--test", "erasures", "--test", "imports", "--test", "journeys"]));
+await layer("storage", () => run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-tests", "--test", "older_bundle", "--test", "visitor_bytes"]));
+await layer("privacy", () => run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-tests", "--test", "privacy"], built));
+await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-tests", "--test", "openapi", "--test", "sqlite", "--test", "calculations", "--test", "print", "--test", "round_trip"]));
 await layer("simulation", async () => {
   // Each build with its own features, one after the other.
-  await run("cargo", ["test", "--locked", "--quiet", "--profile", "sim", "-p", "usher-sim", "--test", "seeds"]);
-  await run("cargo", ["test", "--locked", "--quiet", "--profile", "sim", "-p", "usher-sim", "--features", "planted", "--test", "planted"]);
+  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--profile", "sim", "-p", "usher-sim", "--test", "seeds"]);
+  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--profile", "sim", "-p", "usher-sim", "--features", "planted", "--test", "planted"]);
 });
 await layer("spin", async () => {
   await builds("spin");
@@ -105,7 +105,7 @@ await layer("fuzz", async () => {
   await builds("fuzz");
   await run("node", ["--test", ...tests("fuzz")], { USHER_FUZZ_MODULE: join(target, "wasm32-unknown-unknown/wasm/usher_fuzz_module.wasm") });
 });
-await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "-p", "usher-tests", "--test", "suite"], built));
+await layer("vectors", () => run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-tests", "--test", "suite"], built));
 await layer("workerd", () => run("node", ["--test", ...tests("workerd")], built));
 await layer("delivery", () => run("node", ["--test", ...tests("delivery")], built));
 await layer("seeds", () => run("node", ["--test", ...tests("seeds")], built));
