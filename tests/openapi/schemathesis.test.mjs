@@ -22,7 +22,7 @@ function installed() {
   for (const command of [["python3", "-m", "venv", folder], [join(folder, "bin/pip"), "install", "--quiet", "--disable-pip-version-check", `schemathesis==${VERSION}`]]) {
     const { status, error, stderr } = spawnSync(command[0], command.slice(1), { encoding: "utf8", timeout: 300_000 });
     if (status === 0) continue;
-    // What is half there would be taken for all of it.
+    // An installation that was cut off would be taken for a whole one.
     rmSync(folder, { recursive: true, force: true });
     const reason = error?.message ?? stderr.trim().split("\n").at(-1);
     return { missing: `schemathesis ${VERSION} is not there: ${command.slice(0, 4).join(" ")}: ${reason}` };

@@ -6,7 +6,7 @@ use usher_engine::definition::Table;
 pub(super) struct Unfit {
     /// The field of the table, as findings name it.
     pub(super) field: String,
-    /// What becomes of the rows, after the name of the table.
+    /// The consequence for its rows, to be written after the name of the table.
     pub(super) what: String,
 }
 

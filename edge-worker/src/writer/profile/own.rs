@@ -1,6 +1,6 @@
 //! The rows of tables that an erasure takes along.
 //!
-//! Whose rows are is noted with their import, and they are looked for by the keys of the profile, which are known once it is
+//! An import notes the owner of its rows, and they are looked for by the keys of the profile, which are known once it is
 //! read. So the profile is read again after them.
 
 use crate::edge::Edge;
@@ -9,7 +9,7 @@ use crate::outcome::Folded;
 use crate::store::tables::{FoundOwn, OwnRows};
 use crate::writer::tables::{self, Owned};
 
-/// What is known of the rows of this shard.
+/// The rows of this shard, as far as they were read.
 #[derive(Debug, Default)]
 pub(crate) struct KnownOwn {
     /// By these keys.

@@ -48,7 +48,7 @@ pub(super) fn ask(message: &OfTable, across: &Across, acts: Vec<(u32, TableAct)>
             Some(Some(response)) if response.status == Refusal::CONFLICT.status => {
                 return Some(refused(PAST));
             }
-            // What was stored elsewhere changes nothing when it is sent again.
+            // The caller sends it again, and rows that are stored already change nothing.
             Some(_) => return Some(Outcome::of(Response::problem(Refusal::STORAGE, None))),
             None => {
                 let part = Part { hops: 1, ..Part::default() };

@@ -141,7 +141,7 @@ fn rows_of_an_earlier_build_are_erased() {
         let mut rows = connection.prepare("SELECT name || ' ' || key FROM table_row ORDER BY 1").unwrap();
         rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
-    // What is declared, the definition decides.
+    // The definition decides for tables that it declares.
     let erase = |writer: &mut Writer<SqliteStore>, customer: &str| {
         writer.ask("DELETE", &format!("/v1/audiences/7/profiles/customer_id/{customer}"), "").status
     };
