@@ -19,7 +19,7 @@ const HISTORY: usize = 50;
 const EVENTS: usize = 20;
 const START_MS: i64 = 1_790_000_000_000;
 
-/// What visitors have seen: nothing that leads into a journey, the campaign of one, or of all.
+/// The campaigns that visitors have seen: none that leads into a journey, that of one, or those of all.
 const CAMPAIGNS: [(&str, &str); 3] = [("none", "none"), ("one", "c3"), ("all", "all")];
 
 fn main() -> ExitCode {
