@@ -67,7 +67,7 @@ await layer("no std", () =>
 await layer("units", async () => {
   await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--workspace", "--exclude", "usher-tests", "--exclude", "usher-sim"]);
   // Those that need a build with faults.
-  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher", "--features", "test-clock,fault", "--test", "serve", "a_panic"]);
+  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher", "--features", "test-clock,fault", "--bin", "usher", "--test", "serve", "a_panic"]);
   // The engine as the module for visitors has it.
   await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-engine", "--no-default-features", "--features", "patterns", "--test", "checks"]);
   await run("cargo", ["build", "--locked", "--quiet", "-p", "usher"]);

@@ -72,7 +72,8 @@ impl Service {
                     result = Err(Panicked);
                 }
             }
-            if !is_long && taken < TURN_JOBS_MAX && start.elapsed() < time {
+            // After a panic those behind it stay in the queue, for the edge that is made next.
+            if result.is_ok() && !is_long && taken < TURN_JOBS_MAX && start.elapsed() < time {
                 next = jobs.try_recv().ok();
             }
         }

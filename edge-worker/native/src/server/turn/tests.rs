@@ -373,3 +373,25 @@ fn a_shard_that_cannot_commit_costs_its_own_events() {
         assert_eq!(desk.views(&format!("c{visitor}")).as_deref(), Some("1"), "visitor {visitor}");
     }
 }
+
+/// Only where a panic unwinds, as in `a_panic_is_one_callers_misfortune`.
+#[test]
+#[cfg(all(feature = "fault", panic = "unwind"))]
+fn a_panic_leaves_those_behind_it_in_the_queue() {
+    let mut desk = Desk::new("panic");
+    let (jobs, mut queue) = mpsc::channel(2);
+    let body = view("a", "one");
+    let ((mut panics, reply), mut panicked) = desk.waiting((EVENTS.0, EVENTS.1, "{}"));
+    panics.headers.push(("x-usher-fault".to_owned(), "body panic".to_owned()));
+    let (behind, mut answer) = desk.waiting((EVENTS.0, EVENTS.1, &body));
+    assert!(jobs.try_send(behind).is_ok());
+    let service = desk.service.as_mut().unwrap();
+    assert!(service.turn(Some((panics, reply)), &mut queue, Duration::from_secs(60)).is_err());
+    assert_eq!(panicked.try_recv().map(|answer| answer.status), Ok(500));
+    assert_eq!(answer.try_recv().err(), Some(TryRecvError::Empty));
+    let behind = queue.try_recv().unwrap();
+    desk.start(None);
+    let service = desk.service.as_mut().unwrap();
+    assert!(service.turn(Some(behind), &mut queue, Duration::from_secs(60)).is_ok());
+    assert_eq!(answer.try_recv().map(|answer| answer.status), Ok(200));
+}
