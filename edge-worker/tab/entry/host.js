@@ -3,8 +3,9 @@
 
 import { fault, note } from "./log.js";
 
-/** The same as in the service: so often a request is served again because another edge stored first. */
+/** The same as in the service: so often a request is served because another edge stored first. */
 const ATTEMPTS = 8;
+const OVERTAKEN = "other tabs are always faster";
 
 export class Host {
   #start;
@@ -91,27 +92,36 @@ export class Host {
   async #answer(parts) {
     const entropy = crypto.getRandomValues(new Uint8Array(32));
     let nowMs;
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      try {
-        await this.#catchUp();
-        nowMs ??= this.#now;
-        const served = this.#serve(parts, nowMs, entropy, true);
-        if (served.changes.length === 0) return served;
-        await this.#step("folded");
-        const head = await this.#storage.commit(this.#head, served.changes);
-        if (head !== null) {
-          this.#head = head;
-          await this.#step("committed");
-          return served;
-        }
-        // Another edge was faster: this one starts again from what it stored.
-        this.#forget();
-      } catch (failure) {
-        this.#forget();
-        return this.#failed(parts, nowMs ?? this.#now, entropy, failure);
-      }
+    const serve = async () => {
+      await this.#catchUp();
+      nowMs ??= this.#now;
+      return this.#serve(parts, nowMs, entropy, true);
+    };
+    try {
+      const served = await serve();
+      if (served.changes.length === 0) return served;
+      await this.#step("folded");
+      return await this.#storage.turn(() => this.#stored(served, serve));
+    } catch (failure) {
+      this.#forget();
+      return this.#failed(parts, nowMs ?? this.#now, entropy, failure);
     }
-    return this.#failed(parts, nowMs, entropy, new Error("other tabs are always faster"));
+  }
+
+  /** What was served, when its rows are stored. As often as another edge stored first, it is served again from what that one stored. */
+  async #stored(served, serve) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const head = await this.#storage.commit(this.#head, served.changes);
+      if (head !== null) {
+        this.#head = head;
+        await this.#step("committed");
+        return served;
+      }
+      this.#forget();
+      served = await serve();
+      if (served.changes.length === 0) return served;
+    }
+    throw new Error(OVERTAKEN);
   }
 
   /** The service's own answer when it trapped, or when nothing can be stored or read. */
@@ -170,10 +180,12 @@ export class Host {
 
   /** Writes until no other edge was faster; then this one reads again what is stored. */
   async #until(write) {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if ((await write()) !== null) return this.#forget();
-    }
-    throw new Error("other tabs are always faster");
+    return this.#storage.turn(async () => {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        if ((await write()) !== null) return this.#forget();
+      }
+      throw new Error(OVERTAKEN);
+    });
   }
 }
 

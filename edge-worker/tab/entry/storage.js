@@ -2,11 +2,14 @@
 // complete (`durability: "strict"`).
 //
 // Several edges may have one storage: a worker for each tab, or an old and a new Service Worker. `head` counts the commits: one
-// that was made on another head than the stored one changes nothing, and its edge starts again from what is stored.
+// that was made on another head than the stored one changes nothing, and its edge starts again from what is stored. They take
+// turns, so that nobody has to start again for ever.
 
 const VERSION = 1;
 const ROWS = "rows";
 const META = "state";
+/** A worker may be stopped in its turn without an end: so long the others wait for it, ms. */
+const TURN_WAIT_MS = 2000;
 
 /** @typedef {[Uint8Array, Uint8Array | undefined]} Change  a row; without a value it is deleted */
 
@@ -25,6 +28,7 @@ export async function openStorage(factory, name, opened) {
 
 class Storage {
   #factory;
+  #locks;
   #name;
   #opened;
   /** A promise; undefined before it is opened, and when the browser closed it. */
@@ -32,6 +36,7 @@ class Storage {
 
   constructor(factory, name, opened) {
     this.#factory = factory;
+    this.#locks = globalThis.navigator?.locks;
     this.#name = name;
     this.#opened = opened;
   }
@@ -56,6 +61,29 @@ class Storage {
       settled(transaction.objectStore(META).get("head")), settled(rows.getAllKeys()), settled(rows.getAll()),
     ]);
     return { head: head ?? 0, rows: keys.map((key, index) => [new Uint8Array(key), values[index]]) };
+  }
+
+  /**
+   * Does work that stores, while no other edge on this storage stores. Where the browser knows no locks, or a turn before does
+   * not end, the others may store meanwhile, and overtake.
+   *
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async turn(work) {
+    if (this.#locks === undefined) return work();
+    let begun = false;
+    const begin = () => {
+      begun = true;
+      return work();
+    };
+    try {
+      return await this.#locks.request(`usher-turn:${this.#name}`, { signal: AbortSignal.timeout(TURN_WAIT_MS) }, begin);
+    } catch (failure) {
+      if (begun) throw failure;
+      return work();
+    }
   }
 
   /**
@@ -150,6 +178,11 @@ export class Forgetful {
 
   async load() {
     return { head: this.#head, rows: [...this.#rows.values()] };
+  }
+
+  /** No other edge has these rows. */
+  async turn(work) {
+    return work();
   }
 
   async commit(_, changes) {
