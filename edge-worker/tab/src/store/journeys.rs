@@ -1,6 +1,9 @@
 //! Rows of journeys: profiles that have to be led on, and messages that are not sent yet.
 
 use usher_edge::limits::{SENDING_MS, UPKEEP_ROWS_MAX};
+use usher_edge::store::activations::{
+    ActivationsRead, DeliveryRow, FoundActivations, FoundMessage, Stage, Which,
+};
 use usher_edge::store::journeys::SendRow;
 use usher_edge::store::{Due, FoundProfile, StoreFailure, Write};
 
@@ -70,6 +73,34 @@ impl RowStore {
             waiting.push(known.map_or(nobody, |profile| profile.found(&audience, id, Vec::new())));
         }
         Ok(Due { waiting, next_due_ms, ..Due::default() })
+    }
+
+    /// A page of the list of messages. A tab sends none, so all of them wait, and there are no attempts.
+    pub(super) fn activations(&self, asked: &ActivationsRead) -> Result<FoundActivations, StoreFailure> {
+        let ActivationsRead::List { audience, listed, after, most } = asked else {
+            return Err(StoreFailure("a tab delivers nothing".to_owned()));
+        };
+        let mut messages = Vec::new();
+        for (name, row) in self.sends()? {
+            let number = row::read_number_key(&name)?;
+            if *listed == Which::Waiting && row.audience == *audience && number > *after {
+                let unseen = DeliveryRow {
+                    number,
+                    carried: false,
+                    destination: String::new(),
+                    stage: Stage::Waiting,
+                    attempts: 0,
+                    due_ms: row.at_ms,
+                    until_ms: 0,
+                    sequence: 0,
+                    by_hand: false,
+                    last: String::new(),
+                };
+                messages.push(FoundMessage { number, row, delivery: Some(unseen), before: String::new() });
+            }
+        }
+        messages.truncate(usize::try_from(*most).unwrap_or(usize::MAX));
+        Ok(FoundActivations { messages, ..FoundActivations::default() })
     }
 
     /// All messages with their rows' keys, oldest first.
@@ -159,6 +190,16 @@ mod tests {
             assert_eq!(rows.read(&read), memory.read(&read), "step {number}");
             let sends: Vec<SendRow> = rows.sends().expect("rows").into_iter().map(|(_, send)| send).collect();
             assert_eq!(sends, memory.journeys.sends, "step {number}");
+            for (listed, after, most) in [
+                (Which::Waiting, 0, 200),
+                (Which::Waiting, 1, 1),
+                (Which::Parked, 0, 200),
+                (Which::Attempts, 0, 200),
+            ] {
+                let page = ActivationsRead::List { audience: "7".to_owned(), listed, after, most };
+                let page = Read::Activations(page);
+                assert_eq!(rows.read(&page), memory.read(&page), "step {number}: {listed:?}");
+            }
         }
         assert!(memory.journeys.sends.is_empty() && memory.journeys.waits.is_empty());
     }
