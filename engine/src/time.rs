@@ -5,7 +5,9 @@
 //! A server's clock may have been ahead while it stored something. What is stored lies in the future then, and would be newer
 //! than all that follows until that time comes; `settled` ends that.
 
-use crate::limits::{CLOCK_AHEAD_MS, FUTURE_SKEW_MS};
+use alloc::string::String;
+
+use crate::limits::{CLOCK_AHEAD_MS, DAY_MS, FUTURE_SKEW_MS};
 use crate::value::{Number, Value};
 
 // The sizes from which a number is no longer seconds, milliseconds, or microseconds: each is the year 5138.
@@ -164,12 +166,12 @@ pub fn rfc3339_ms(text: &str) -> Option<i64> {
 pub fn date_ms(text: &str) -> Option<i64> {
     let mut reader = Reader(text.as_bytes());
     let day = reader.date()?;
-    reader.peek().is_none().then(|| day.saturating_mul(crate::limits::DAY_MS))
+    reader.peek().is_none().then(|| day.saturating_mul(DAY_MS))
 }
 
 /// Midnight of an instant's day, in UTC.
 pub(crate) fn midnight_ms(instant_ms: i64) -> i64 {
-    instant_ms.saturating_sub(instant_ms.rem_euclid(crate::limits::DAY_MS))
+    instant_ms.saturating_sub(instant_ms.rem_euclid(DAY_MS))
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -242,9 +244,58 @@ impl Reader<'_> {
     }
 }
 
+/// A time in Unix milliseconds as RFC 3339 in UTC, with a fraction unless it is a whole second. Years 0 to 9999.
+pub(crate) fn rfc3339(ms: i64) -> String {
+    let (days, of_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
+    // Years begin on the 1st of March here, so that a leap day is the last day of its year.
+    let from = days.saturating_add(719_468);
+    let (era, day) = (from.div_euclid(146_097), from.rem_euclid(146_097));
+    let year =
+        day.saturating_sub(day / 1_460).saturating_add(day / 36_524).saturating_sub(day / 146_096) / 365;
+    let before = year.saturating_mul(365).saturating_add(year / 4).saturating_sub(year / 100);
+    let of_year = day.saturating_sub(before);
+    let month = of_year.saturating_mul(5).saturating_add(2) / 153;
+    let day = of_year.saturating_sub(month.saturating_mul(153).saturating_add(2) / 5).saturating_add(1);
+    let (month, next) = if month < 10 { (month.saturating_add(3), 0) } else { (month.saturating_sub(9), 1) };
+    let year = year.saturating_add(era.saturating_mul(400)).saturating_add(next);
+    let second = of_day / 1_000;
+    let (hour, minute, second, milli) = (second / 3_600, second / 60 % 60, second % 60, of_day % 1_000);
+    let mut out = String::with_capacity(24);
+    let mut add = |number: i64, digits: u32, after: char| {
+        for place in (0..digits).rev() {
+            let digit = number.checked_div(10_i64.saturating_pow(place)).unwrap_or(0) % 10;
+            out.push(char::from(b'0'.wrapping_add(digit as u8)));
+        }
+        out.push(after);
+    };
+    add(year, 4, '-');
+    add(month, 2, '-');
+    add(day, 2, 'T');
+    add(hour, 2, ':');
+    add(minute, 2, ':');
+    add(second, 2, if milli == 0 { 'Z' } else { '.' });
+    if milli > 0 {
+        add(milli, 3, 'Z');
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00Z"),
+            (1_790_000_000_120, "2026-09-21T14:13:20.120Z"),
+        ] {
+            assert_eq!(rfc3339(ms), text);
+            assert_eq!(rfc3339_ms(text), Some(ms));
+        }
+    }
 
     #[test]
     fn instants() {

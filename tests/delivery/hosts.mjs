@@ -141,18 +141,17 @@ class Native {
 }
 
 /** A host of this kind without any definition, which sends to this address. */
-export async function emptyHost(t, kind, url, keys = secret()) {
-  const settings = destinations(url);
+export async function emptyHost(t, kind, url, keys = secret(), settings = destinations(url)) {
   const edge = kind === "native" ? new Native(t, settings, keys) : new Deployment(t, "test", { destinations: settings, reachesLocal: true, keys });
   await edge.start();
   return edge;
 }
 
-/** The same with the definition above. */
-export async function host(t, kind, url) {
-  const edge = await emptyHost(t, kind, url);
+/** The same with the definition above and one destination, unless others are given. */
+export async function host(t, kind, url, { definition = DEFINITION, settings } = {}) {
+  const edge = await emptyHost(t, kind, url, secret(), settings);
   const file = join(temporaryFolder(t), "definition.yaml");
-  writeFileSync(file, DEFINITION);
+  writeFileSync(file, definition);
   await command(edge, ["push", file, "-y"]);
   return edge;
 }

@@ -52,8 +52,8 @@ activations:
     connection: c
     url: 'https://hook.invalid/{{browser}}?last={{last}}'
     headers: {x-last: '{{last}}', content-type: application/json}
-    body: '{"who": "{{browser}}", "last": "a {{last}}", "bare": {{last}}, "views": {{views}}, "secret": {{secret}}, "quoted": "{{secret}}", "event": "{{event_name}}", "at": {{event_time}}}'
-  - {name: plain, url: 'https://hook.invalid/', method: put, body: 'last={{last}} event={{event_name}}'}
+    body: '{"who": "{{browser}}", "last": "a {{last}}", "bare": {{last}}, "views": {{views}}, "secret": {{secret}}, "quoted": "{{secret}}", "event": "{{event_name}}", "at": {{event_time}}, "stepped": "{{step_time}}"}'
+  - {name: plain, url: 'https://hook.invalid/', method: put, body: 'last={{last}} event={{event_name}} at={{step_time}}'}
   - {name: bare, connection: c}
 "#;
 
@@ -124,13 +124,13 @@ fn a_message_is_rendered_in_the_commit_of_its_step() {
     assert_eq!(sent["headers"], json!({"x-last": "P\"1\\<2>", "content-type": "application/json"}));
     let body: Value = serde_json::from_str(sent["body"].as_str().expect("a text")).expect("JSON");
     let expected = json!({"who": "v&1", "last": format!("a {sku}"), "bare": sku, "views": 1, "secret": null, "quoted": "",
-                          "event": "view", "at": NOW});
+                          "event": "view", "at": NOW, "stepped": "2026-09-21T14:13:20Z"});
     assert_eq!(body, expected);
     assert!(!sent.to_string().contains("echo_me_not"));
     // At a due time there is no event.
     world.tick(3_600);
     let [_, plain, bare] = world.messages().try_into().expect("three messages");
-    assert_eq!(plain["body"], "last=P\"1\\<2> event=");
+    assert_eq!(plain["body"], "last=P\"1\\<2> event= at=2026-09-21T15:13:20Z");
     assert_eq!((&plain["method"], &plain["event"]), (&json!("PUT"), &json!("")));
     let body: Value = serde_json::from_str(bare["body"].as_str().expect("a text")).expect("JSON");
     assert_eq!(body, json!({"journey": "main", "stage": "one", "step": "third", "time": NOW + 3_600}));
@@ -138,6 +138,45 @@ fn a_message_is_rendered_in_the_commit_of_its_step() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn connectors_of_vendors_send_what_their_documents_say() {
+    for (connector, values, expected) in [
+        (
+            "sendgrid_out",
+            r#"{to: "{{browser}}@b.example", from: a@b.example, template_id: d-1, data: {sku: "{{last}}", views: "{{views}}", pin: "{{secret}}"}}"#,
+            json!({"personalizations": [{"to": [{"email": "v@b.example"}],
+                   "dynamic_template_data": {"sku": "P \"1\"", "views": 1, "pin": null}}],
+                   "from": {"email": "a@b.example"}, "template_id": "d-1"}),
+        ),
+        (
+            "braze_out",
+            r#"{external_id: "{{browser}}", event: seen, properties: {sku: "{{last}}"}}"#,
+            json!({"events": [{"external_id": "v", "name": "seen", "time": "2026-09-21T14:13:20Z",
+                               "properties": {"sku": "P \"1\""}}]}),
+        ),
+        (
+            "salesforce_mc_out",
+            r#"{contact_key: "{{browser}}", event_definition_key: APIEvent-1, data: {sku: "{{last}}"}}"#,
+            json!({"ContactKey": "v", "EventDefinitionKey": "APIEvent-1", "Data": {"sku": "P \"1\""}}),
+        ),
+    ] {
+        let mut world = World::of(&format!(
+            r#"
+parent_segment_id: "1069944"
+journeys:
+  - name: each
+    stages: [{{name: only, entry: {{key_event: view}}, steps: [{{id: tell, activate: told}}, {{id: bye, end: true}}]}}]
+activations: [{{name: told, connection: c, connector: {connector}, with: {values}}}]
+"#
+        ));
+        world.event("view", json!({"browser": "v", "sku": "P \"1\"", "pin": "echo_me_not", "uuid": "e1"}));
+        let [sent] = world.messages().try_into().expect("one message");
+        assert_eq!((&sent["connector"], &sent["method"]), (&json!(connector), &json!("POST")));
+        let body: Value = serde_json::from_str(sent["body"].as_str().expect("a text")).expect("JSON");
+        assert_eq!(body, expected, "{connector}");
+    }
 }
 
 #[test]

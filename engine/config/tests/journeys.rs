@@ -80,3 +80,116 @@ fn every_next_comes_back() {
     assert_eq!(nexts, [vec![], vec![(None, "one")], vec![]]);
     there_and_back(&reading.definition);
 }
+
+/// Method, headers and body.
+type Sent = (String, Vec<(String, String)>, String);
+
+/// The request of one activation, or the findings about it.
+fn activation(source: Source) -> Result<Sent, Vec<String>> {
+    let with_keys = Source {
+        name: "setting.yaml".to_owned(),
+        text: "parent_segment_id: '7'\nid_stitching:\n  primary_key: customer_id\n  stitching_keys: [{name: customer_id}]\n"
+            .to_owned(),
+    };
+    let reading = read(&[with_keys, source]);
+    if reading.has_errors() {
+        return Err(reading.findings.iter().map(|found| found.diagnostic.message.clone()).collect());
+    }
+    let activation = reading.definition.activations[0].clone();
+    let headers = activation.headers.into_iter().map(|header| (header.name, header.value)).collect();
+    there_and_back(&reading.definition);
+    Ok((activation.method, headers, activation.body.unwrap()))
+}
+
+fn in_yaml(connector: &str, rest: &str) -> Result<Sent, Vec<String>> {
+    let text = format!(
+        "parent_segment_id: '7'\njourneys: []\nactivations:\n  - {{name: a, connection: c, connector: {connector}, {rest}}}\n"
+    );
+    activation(Source { name: "journeys.yaml".to_owned(), text })
+}
+
+fn in_api(connector: &str, values: &str) -> Result<Sent, Vec<String>> {
+    let export = serde_json::json!({ "exportJson": values });
+    let text = serde_json::json!({ "attributes": {
+        "name": "a", "connectionId": "c", "connectorType": connector, "connector": export
+    }});
+    activation(Source { name: "activation.json".to_owned(), text: text.to_string() })
+}
+
+const TEMPLATES: [(&str, &str, &str); 3] = [
+    (
+        "sendgrid_out",
+        r#"{"to": "{{customer_id}}", "from": "a@b.example", "template_id": "d-1", "data": {"n": "{{customer_id}}", "t": "hello {{customer_id}}", "list": [1, true, null]}}"#,
+        r#"{"personalizations": [{"to": [{"email": {{customer_id}}}], "dynamic_template_data": {"n": {{customer_id}}, "t": "hello {{customer_id}}", "list": [1, true, null]}}], "from": {"email": "a@b.example"}, "template_id": "d-1"}"#,
+    ),
+    (
+        "braze_out",
+        r#"{"external_id": "{{customer_id}}", "event": "left a \"cart\""}"#,
+        r#"{"events": [{"external_id": {{customer_id}}, "name": "left a \"cart\"", "time": "{{step_time}}", "properties": {}}]}"#,
+    ),
+    (
+        "salesforce_mc_out",
+        r#"{"contact_key": "{{customer_id}}", "event_definition_key": "APIEvent-1", "data": {"Zahl": 7}}"#,
+        r#"{"ContactKey": {{customer_id}}, "EventDefinitionKey": "APIEvent-1", "Data": {"Zahl": 7}}"#,
+    ),
+];
+
+#[test]
+fn connectors_of_vendors_are_templates_in_both_dialects() {
+    for (connector, values, body) in TEMPLATES {
+        let headers = match connector {
+            "salesforce_mc_out" => {
+                vec![("content-type".to_owned(), "application/json; charset=UTF-8".to_owned())]
+            }
+            _ => Vec::new(),
+        };
+        let expected = Ok(("POST".to_owned(), headers, body.to_owned()));
+        assert_eq!(in_yaml(connector, &format!("with: {values}")), expected, "{connector}");
+        assert_eq!(in_api(connector, values), expected, "{connector}");
+        // The same connector with a request of one's own.
+        let own = Ok(("PUT".to_owned(), Vec::new(), "{}".to_owned()));
+        assert_eq!(in_yaml(connector, "method: put, body: '{}'"), own);
+        assert_eq!(in_api(connector, r#"{"method": "put", "body": "{}"}"#), own);
+    }
+}
+
+#[test]
+fn values_that_a_template_cannot_have_are_named() {
+    let refused = |found: Result<_, Vec<String>>, expected: &str| {
+        let Err(findings) = found else { panic!("{expected}: it is read") };
+        assert!(findings.iter().any(|message| message == expected), "{expected}: {findings:?}");
+    };
+    for (connector, rest, expected) in [
+        (
+            "td_webhook_out",
+            "with: {to: a}",
+            "`with` has the values of a template, and `td_webhook_out` has none",
+        ),
+        (
+            "sendgrid_out",
+            "with: {to: a, from: b, template_id: c}, body: x",
+            "`body` is that of the template of `sendgrid_out`",
+        ),
+        ("sendgrid_out", "with: {to: a, from: b}", "missing `template_id` in `with`"),
+        ("sendgrid_out", "with: {to: a, from: b, template: c}", "unknown key `template` in `with`"),
+        ("sendgrid_out", "with: [a]", "`with` must be a mapping, found a list"),
+        ("sendgrid_out", "with: {to: 7, from: b, template_id: c}", "`to` must be a text, found `7`"),
+        ("braze_out", "with: {external_id: a}", "missing `event` in `with`"),
+        (
+            "braze_out",
+            "with: {external_id: a, event: b, properties: 7}",
+            "`properties` must be a mapping of names to values, found `7`",
+        ),
+        (
+            "salesforce_mc_out",
+            "with: {contact_key: a, event_definition_key: b.c}",
+            "Marketing Cloud takes no `event_definition_key` with a period",
+        ),
+    ] {
+        refused(in_yaml(connector, rest), expected);
+    }
+    refused(
+        in_api("sendgrid_out", "{\"to\": \"a\", \"from\": \"b\"}"),
+        "missing `template_id` in exportJson",
+    );
+}

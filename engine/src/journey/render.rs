@@ -12,6 +12,7 @@ use crate::payload::may_leave;
 use crate::plan::{ActivationPlan, Insert};
 use crate::progress::Current;
 use crate::query::Access;
+use crate::time::rfc3339;
 use crate::value::Value;
 
 /// The texts of a message.
@@ -22,8 +23,10 @@ pub(super) struct Texts {
 }
 
 pub(super) fn render(here: Here<'_>, plan: &ActivationPlan, at: StepAt, current: &Current) -> Texts {
-    let url = plan.url.as_ref().map(|pieces| text(here, pieces, Form::Address));
-    let headers = plan.headers.iter().map(|(name, pieces)| (name.clone(), text(here, pieces, Form::Bare)));
+    let stepped_ms = current.stepped_ms;
+    let url = plan.url.as_ref().map(|pieces| text(here, stepped_ms, pieces, Form::Address));
+    let headers =
+        plan.headers.iter().map(|(name, pieces)| (name.clone(), text(here, stepped_ms, pieces, Form::Bare)));
     let headers = headers.collect();
     let body = match &plan.body {
         Some(pieces) => {
@@ -31,7 +34,7 @@ pub(super) fn render(here: Here<'_>, plan: &ActivationPlan, at: StepAt, current:
                 Insert::Text(text) => text.trim_start().starts_with(['{', '[', '"']),
                 _ => false,
             });
-            text(here, pieces, if is_json { Form::Json } else { Form::Bare })
+            text(here, stepped_ms, pieces, if is_json { Form::Json } else { Form::Bare })
         }
         None => own_body(here, at, current),
     };
@@ -46,7 +49,7 @@ enum Form {
     Bare,
 }
 
-fn text(here: Here<'_>, pieces: &[Insert], form: Form) -> String {
+fn text(here: Here<'_>, stepped_ms: i64, pieces: &[Insert], form: Form) -> String {
     let mut out = String::new();
     let mut quotes = Quotes::default();
     for piece in pieces {
@@ -56,7 +59,7 @@ fn text(here: Here<'_>, pieces: &[Insert], form: Form) -> String {
                 out.push_str(text);
                 continue;
             }
-            piece => value(here, piece),
+            piece => value(here, stepped_ms, piece),
         };
         insert(&mut out, value, form, quotes.is_open);
     }
@@ -94,7 +97,7 @@ fn insert(out: &mut String, value: Option<Value>, form: Form, is_quoted: bool) {
     }
 }
 
-fn value(here: Here<'_>, piece: &Insert) -> Option<Value> {
+fn value(here: Here<'_>, stepped_ms: i64, piece: &Insert) -> Option<Value> {
     match piece {
         Insert::Text(_) => None,
         Insert::Fact(index) => {
@@ -110,6 +113,7 @@ fn value(here: Here<'_>, piece: &Insert) -> Option<Value> {
             let table = here.plan.tables.get(here.call.event?.table)?;
             Some(Value::string(table.table.as_str()))
         }
+        Insert::StepTime => Some(Value::String(rfc3339(stepped_ms))),
         Insert::EventTime => here.call.event.map(|event| Value::from(event.time_seconds())),
     }
 }

@@ -1,6 +1,6 @@
 //! The part of the compiler that compiles activations: texts with `{{name}}` placeholders.
 //!
-//! A name is an attribute, a key, or `event_name` and `event_time` of the event that leads to the step.
+//! A name is an attribute, a key, `event_name` and `event_time` of the event that leads to the step, or `step_time`.
 
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
@@ -60,6 +60,7 @@ impl Compiler<'_> {
         match name {
             "event_name" => Some(Insert::EventName),
             "event_time" => Some(Insert::EventTime),
+            "step_time" => Some(Insert::StepTime),
             _ => {
                 let message = words!("unknown attribute or key `{name}`");
                 self.unknown(NameKind::Attribute, name, at, message);

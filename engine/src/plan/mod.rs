@@ -152,6 +152,8 @@ pub(crate) enum Insert {
     Key(String),
     EventName,
     EventTime,
+    /// The time of the step.
+    StepTime,
 }
 
 impl Plan {

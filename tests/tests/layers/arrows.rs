@@ -46,7 +46,7 @@ section    → call candidates definition event expr index payload plan profile 
 lookup     → attribute call definition expr identity ingest plan profile query rows section time value
 device     → attribute bytes candidates definition event expr flat order plan profile query section syntax value
 explain    → attribute call definition expr objects plan profile query section syntax value
-journey    → attribute call definition event explain expr objects payload plan profile progress query section value xxh3
+journey    → attribute call definition event explain expr objects payload plan profile progress query section time value xxh3
 ";
 
 const CONFIG: &str = "

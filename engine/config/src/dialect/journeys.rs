@@ -4,9 +4,11 @@
 
 mod activation;
 mod conditions;
+mod connector;
 mod step;
 
 pub(super) use activation::{headers, method_of};
+pub(super) use connector::Template;
 pub(super) use step::share_of;
 
 use usher_engine::definition::{Exit, ExitWhen, Gate, Goal, Journey, JourneyState, Reentry, Stage};

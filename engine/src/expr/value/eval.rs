@@ -73,7 +73,7 @@ impl Held<'_> {
                 Operand::Missing => return None,
                 Operand::Boolean(truth) => Value::Boolean(truth),
                 Operand::Number(number) => Value::Number(number),
-                Operand::Instant(ms) => Value::String(text::rfc3339(ms)),
+                Operand::Instant(ms) => Value::String(time::rfc3339(ms)),
                 Operand::Text(text) | Operand::TextOrTime(text) => Value::string(text),
                 Operand::List(items, _) => Value::List(items.to_vec()),
                 Operand::Items(items, _) => {

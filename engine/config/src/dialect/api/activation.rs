@@ -3,7 +3,7 @@
 use usher_engine::definition::Activation;
 use usher_engine::diagnostic::Code;
 
-use super::super::journeys::{headers, method_of};
+use super::super::journeys::{Template, headers, method_of};
 use super::body::READ_BACK;
 use super::spelling::spelled;
 use crate::document::{self, Content, Node};
@@ -27,14 +27,16 @@ pub(in crate::dialect) fn lower(lower: &mut Lower, node: &Node) {
     let id = lower.id(with_id);
     let connection = lower.need_id(fields, "connectionId");
     let connector = lower.need_text(fields, "connectorType");
-    let activation = lower.need(fields, "connector").and_then(|node| export(lower, node));
+    let activation = lower
+        .need(fields, "connector")
+        .and_then(|node| export(lower, node, connector.as_deref().unwrap_or_default()));
     if let (Some(name), Some(connector), Some(activation)) = (name, connector, activation) {
         lower.definition.activations.push(Activation { name, id, connection, connector, ..activation });
     }
 }
 
 /// The request that a connector describes.
-fn export(lower: &mut Lower, node: &Node) -> Option<Activation> {
+fn export(lower: &mut Lower, node: &Node, connector: &str) -> Option<Activation> {
     let fields = lower.fields(node, "a connector", &["exportJson", "exportAdvancedJson"])?;
     if let Some(node) = fields.get("exportAdvancedJson") {
         // The vendor's retries; a deployment has its own.
@@ -46,6 +48,23 @@ fn export(lower: &mut Lower, node: &Node) -> Option<Activation> {
     }
     let text = lower.need_text(fields, "exportJson")?;
     let inner = inside(lower, fields, &text)?;
+    if let Some(template) = Template::of(connector).filter(|template| template.fits(&inner)) {
+        let values = lower.fields(&inner, "exportJson", template.keys())?;
+        lower.mark_key(".body", fields, "exportJson");
+        let request = template.request(lower, values)?;
+        let (name, connector, method) = (String::new(), String::new(), request.method);
+        let (headers, body) = (request.headers, request.body);
+        return Some(Activation {
+            name,
+            id: None,
+            connection: None,
+            connector,
+            method,
+            url: None,
+            headers,
+            body,
+        });
+    }
     let known = ["method", "url", "headers", "body"];
     let request = lower.fields(&inner, "exportJson", &known)?;
     let method = lower.text(request, "method").unwrap_or_else(|| "post".to_owned());
