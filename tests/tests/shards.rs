@@ -156,6 +156,44 @@ fn a_resend_between_propose_and_seal() {
     assert_eq!((bed.views("a", &a), bed.views("person", &person)), (Some(7), Some(7)));
 }
 
+/// The survivor of an open merge is absorbed by an older profile of its own shard before *seal*: that one absorbs the source.
+#[test]
+fn a_survivor_is_absorbed_in_its_shard_between_propose_and_seal() {
+    for resent in [false, true] {
+        let mut bed = Bed::new(2);
+        let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 0));
+        bed.tell(&format!(r#"{{"a": "{a}", "n": 1}}"#));
+        bed.shards.now_ms += 1_000;
+        bed.tell(&format!(r#"{{"c": "{c}", "n": 2}}"#));
+        bed.shards.now_ms += 1_000;
+        bed.tell(&format!(r#"{{"b": "{b}", "uuid": "3", "n": 4}}"#));
+        let joining = bed.send(&format!(r#"{{"c": "{c}", "b": "{b}", "n": 8}}"#));
+        while bed.shards.stores[0].shard.intents.is_empty() {
+            assert!(bed.shards.step(0) || bed.shards.tick(), "it comes to be proposed");
+        }
+        let inside = bed.send(&format!(r#"{{"a": "{a}", "c": "{c}", "n": 16}}"#));
+        // The source's shard hears of nothing meanwhile.
+        while let Some(at) = bed.shards.queue.iter().position(|sent| sent.shard == 0) {
+            bed.shards.step(at);
+        }
+        let survivor = bed.profiles(&[("a", &a)]);
+        let intents = &bed.shards.stores[0].shard.intents;
+        assert_eq!(intents.iter().map(|row| row.survivor).collect::<Vec<_>>(), survivor);
+        if resent {
+            bed.send(&format!(r#"{{"b": "{b}", "uuid": "3", "n": 4}}"#));
+        }
+        bed.shards.settle();
+        bed.succeeded(joining);
+        bed.succeeded(inside);
+        for (name, value) in [("a", &a), ("b", &b), ("c", &c)] {
+            assert_eq!(bed.views(name, value), Some(31), "{name}");
+        }
+        assert_eq!(bed.profiles(&[("a", &a), ("b", &b), ("c", &c)]), survivor);
+        let open = bed.shards.stores.iter().map(|store| store.shard.intents.len() + store.shard.sealed.len());
+        assert_eq!(open.sum::<usize>(), 0, "nothing is left open");
+    }
+}
+
 /// The shard of a profile that is to be absorbed is dead. An event that names nothing but the survivor's own primary key needs it for
 /// nothing, and is not held up.
 #[test]

@@ -31,6 +31,8 @@ pub(crate) struct Peer {
     settled: Option<ToShard>,
     /// The keys of a source, once its profile is read, by their names in suppressions. None: it is not.
     names: Option<Vec<String>>,
+    /// The survivor of an intent, where another profile of this shard has absorbed the one that proposed it.
+    survivor: Option<[u8; 16]>,
 }
 
 impl Peer {
@@ -39,7 +41,8 @@ impl Peer {
         let mut settled = None;
         let read = match &message {
             ToShard::Due(now_ms) => {
-                return (Read::Unanswered(*now_ms), Peer { across, message, settled, names: None });
+                let read = Read::Unanswered(*now_ms);
+                return (read, Peer { across, message, settled, names: None, survivor: None });
             }
             _ if !DECIDES => ShardRead::default(),
             ToShard::Settle(settle) => {
@@ -56,13 +59,20 @@ impl Peer {
             }
             message => read_peer(&across, message),
         };
-        (Read::Shard(Box::new(read)), Peer { across, message, settled, names: None })
+        let peer = Peer { across, message, settled, names: None, survivor: None };
+        (Read::Shard(Box::new(read)), peer)
     }
 
-    /// The second read of a message that needs one: which keys of a source were erased, it can ask when it has the profile.
+    /// The second read of a message that needs one: which keys of a source were erased, it can ask when it has the profile, and for
+    /// the survivor when it has the intent.
     pub(super) fn next_read(&self) -> Option<Read> {
-        let names = self.names.clone()?;
-        Some(Read::Shard(Box::new(ShardRead { names, ..read_peer(&self.across, &self.message) })))
+        let mut read = read_peer(&self.across, &self.message);
+        if let (ToShard::Absorb(absorb), Some(survivor)) = (&self.message, self.survivor) {
+            read.ids.push((absorb.audience.clone(), survivor));
+        } else {
+            read.names = self.names.clone()?;
+        }
+        Some(Read::Shard(Box::new(read)))
     }
 
     /// Decides the message.
@@ -71,6 +81,13 @@ impl Peer {
             && let Some(names) = names_of(&self.across, &seal.audience, seal.source, found)
         {
             self.names = Some(names);
+            return Folded::Part(Box::default());
+        }
+        if let ToShard::Absorb(absorb) = &self.message
+            && let Some(intent) = found.intents.iter().find(|row| row.id == absorb.intent)
+            && intent.survivor != self.survivor.unwrap_or(absorb.into.id)
+        {
+            self.survivor = Some(intent.survivor);
             return Folded::Part(Box::default());
         }
         self.decide(edge, found)

@@ -66,6 +66,13 @@ impl Deciding<'_> {
             }
         }
         for (id, into, created_ms) in set.merged() {
+            // What it was about to absorb, its survivor absorbs.
+            let open = self
+                .found
+                .intents
+                .iter()
+                .filter(|row| row.audience == self.audience && row.survivor == id.0 && !row.withdrawn);
+            write.shard.intents.extend(open.map(|row| IntentRow { survivor: into.0, ..row.clone() }));
             let into = Some((across.here(into), created_ms));
             write.shard.gone.push(GoneRow { audience: self.audience.to_owned(), id: id.0, into });
         }

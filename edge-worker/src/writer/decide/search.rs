@@ -100,8 +100,11 @@ impl Deciding<'_> {
         is_one: impl Fn(&IntentRow) -> bool,
     ) -> bool {
         let Some(id) = set.get(index).map(|profile| profile.id.0) else { return false };
+        let has_absorbed =
+            |other: [u8; 16]| set.merged().any(|(from, into, _)| (from.0, into.0) == (other, id));
+        let is_its = |row: &IntentRow| row.survivor == id || has_absorbed(row.survivor);
         let mut intents = self.found.intents.iter().filter(|row| !row.withdrawn);
-        intents.any(|row| row.audience == self.audience && row.survivor == id && is_one(row))
+        intents.any(|row| row.audience == self.audience && is_its(row) && is_one(row))
     }
 
     /// The profile here that lists the primary key of an event and none of its other keys. If it has that key from one that it is

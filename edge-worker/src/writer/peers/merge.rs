@@ -93,7 +93,7 @@ impl Step<'_> {
                 return withdrawn();
             }
         };
-        match self.profile(absorb.into.id) {
+        match self.profile(intent.survivor) {
             Found::Here(_) => {}
             Found::Sealed(_) | Found::TooNew => return None,
             Found::Damaged | Found::Nobody | Found::Moved(..) => {
@@ -103,7 +103,7 @@ impl Step<'_> {
         }
         let plan = self.plan()?;
         let mut set = self.set()?;
-        let index = set.of_id(absorb.into.id)?;
+        let index = set.of_id(intent.survivor)?;
         let survivor = set.get_mut(index)?;
         if !Plan::may_unite(plan.person(survivor.keys()), plan.person(source.keys())) {
             self.withdraw(intent);
@@ -139,7 +139,7 @@ impl Step<'_> {
         }
         self.write.shard.closed.push(intent.id);
         self.write.shard.erased.extend(absorb.erased.iter().cloned());
-        self.write.sends.extend(unsent_rows(absorb, absorb.into.id));
+        self.write.sends.extend(unsent_rows(absorb, intent.survivor));
         done(created_ms, &lost)
     }
 
