@@ -194,6 +194,32 @@ fn a_survivor_is_absorbed_in_its_shard_between_propose_and_seal() {
     }
 }
 
+/// A key goes from one person to another and back before the first one's profile, in the key's home, has heard that it went: the late
+/// message leaves it there.
+#[test]
+fn a_key_that_is_taken_back_before_it_was_let_go() {
+    let mut bed = Bed::new(2);
+    let (one, other, b) = (bed.value_in("person", 1), bed.value_in("person", 0), bed.value_in("b", 1));
+    bed.tell(&format!(r#"{{"person": "{one}", "b": "{b}", "n": 1}}"#));
+    bed.tell(&format!(r#"{{"person": "{other}", "n": 2}}"#));
+    let moving = bed.send(&format!(r#"{{"person": "{other}", "b": "{b}", "n": 4}}"#));
+    let is_drop = |sent: &Envelope| sent.message.get(3..5) == Some(&[18, 6]);
+    while !bed.shards.queue.iter().any(is_drop) {
+        assert!(bed.shards.step(0) || bed.shards.tick(), "the one who had it is told");
+    }
+    let at = bed.shards.queue.iter().position(is_drop).expect("a message");
+    let late = bed.shards.queue.remove(at);
+    while bed.shards.step(0) {}
+    let back = bed.send(&format!(r#"{{"person": "{one}", "b": "{b}", "n": 8}}"#));
+    while bed.shards.step(0) {}
+    bed.shards.queue.push(late);
+    bed.shards.settle();
+    bed.succeeded(moving);
+    bed.succeeded(back);
+    assert_eq!((bed.views("b", &b), bed.views("person", &one)), (Some(9), Some(9)));
+    assert_eq!((bed.views("person", &other), bed.profiles(&[("b", &b)]).len()), (Some(6), 1));
+}
+
 /// The shard of a profile that is to be absorbed is dead. An event that names nothing but the survivor's own primary key needs it for
 /// nothing, and is not held up.
 #[test]

@@ -26,6 +26,7 @@ impl Deciding<'_> {
         for (_, key) in taken.iter().filter(is_gone) {
             self.give_back(self.key_of(key), write);
         }
+        self.take_back(set, taken, write);
         for change in changes {
             let (name, value) = (change.name.clone(), change.value.clone());
             let key = KeyOf { audience: self.audience.to_owned(), name, value };
@@ -75,6 +76,27 @@ impl Deciding<'_> {
             write.shard.intents.extend(open.map(|row| IntentRow { survivor: into.0, ..row.clone() }));
             let into = Some((across.here(into), created_ms));
             write.shard.gone.push(GoneRow { audience: self.audience.to_owned(), id: id.0, into });
+        }
+    }
+
+    /// Closes the pointers of keys that profiles of this home have taken back before they heard that others had them: who still lists a
+    /// key has not got it anew, and the message that takes it away must find that it comes too late.
+    fn take_back(&self, set: &ProfileSet, taken: &[(ProfileIndex, Key)], write: &mut Write) {
+        for (owner, key) in taken {
+            let key_of = self.key_of(key);
+            let Some(profile) = set.get(*owner).filter(|_| self.across.is_home(&key_of)) else { continue };
+            let is_stored = profile.stored_keys().contains(&(&key.name, &key.value));
+            let Some(row) = self.pointer(&key_of).filter(|row| row.holder.is_some()) else { continue };
+            if is_stored && profile.has_key(&key.name, &key.value) {
+                let (audience, hash, generation) = (self.audience.to_owned(), row.hash, row.generation + 1);
+                write.shard.pointers.push(PointerRow {
+                    audience,
+                    hash,
+                    holder: None,
+                    generation,
+                    before: None,
+                });
+            }
         }
     }
 

@@ -82,7 +82,7 @@ impl ProfileSet {
         if let Some(holder) = self.holders.get_mut(read_as) {
             *holder = Some(index);
         }
-        if let Some(profile) = self.get_mut(index) {
+        if let Some(profile) = self.get_mut(index).filter(|profile| !profile.has_key(&key.name, &key.value)) {
             profile.edit_keys(|keys| keys.push(key));
         }
     }
