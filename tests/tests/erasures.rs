@@ -209,6 +209,38 @@ fn an_erasure_between_claim_and_commit() {
     }
 }
 
+/// An erased key gets a profile again: whoever hears of that answers from no copy of the erased one any more. Its later events make no
+/// copy wrong.
+#[test]
+fn copies_of_an_erased_key_that_begins_anew() {
+    for shards in [1, 3] {
+        let mut bed = Bed::new(shards);
+        let (a, b) = (bed.value_in("a", 0), bed.value_in("b", shards - 1));
+        bed.tell(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 1}}"#));
+        assert_eq!(bed.erase("a", &a), 200);
+        bed.shards.now_ms += 1_000;
+        let forgets = |bed: &mut Bed, event: &str| {
+            let number = bed.send(event);
+            bed.shards.settle();
+            bed.succeeded(number);
+            let answer = bed.shards.answer(number).expect("answered");
+            answer
+                .headers
+                .iter()
+                .find(|(name, _)| *name == usher_edge::FORGET)
+                .map(|(_, names)| names.clone())
+        };
+        // A time, and a name for each key.
+        let names = |header: Option<String>| {
+            header.map(|header| header.split(' ').nth(1).map_or(0, |names| names.split(',').count()))
+        };
+        let event = format!(r#"{{"a": "{a}", "b": "{b}", "n": 2}}"#);
+        let begun = forgets(&mut bed, &event);
+        assert_eq!(names(begun), Some(2), "{shards} shards");
+        assert_eq!(forgets(&mut bed, &event), None);
+    }
+}
+
 /// Imports of an erased key are refused wherever its profile begins anew, until they are admitted.
 #[test]
 fn imports_of_an_erased_key() {

@@ -281,6 +281,9 @@ fn fold_audience<'p>(
         {
             return Err(Stop::Rows(pass.unread));
         }
+        if FOLDS_ALL && !erased.is_empty() {
+            events.note_anew(&mut set, erased);
+        }
         let Err(too_large) = set.commit(running, edge.form(), message.ambient.now_ms, &mut write) else {
             pass.note_bounds(&set, log);
             // Of several visitors' events, the token is that of the one who gets the offers.

@@ -156,6 +156,15 @@ impl OfAudience {
         events.map(|(index, _)| (index, ERASED)).gather()
     }
 
+    /// Notes the keys that were erased and have a profile again from now on: copies of the erased one are wrong.
+    pub(super) fn note_anew(&self, set: &mut ProfileSet, erased: &[ErasedKey]) {
+        for (key, read) in self.events.iter().flat_map(|one| one.keys.usable.iter().zip(&one.read)) {
+            if erased.iter().any(|erased| erased.key == *read) {
+                set.note_new(key, *read);
+            }
+        }
+    }
+
     /// Leaves out every event of the current part that shares a key with one that is left out, transitively.
     pub(super) fn leave_out_with(&self, left_out: &mut Vec<LeftOut>, keys: usize, parts: &Parts) {
         let mut out = vec![false; self.events.len()];

@@ -59,6 +59,17 @@ impl ProfileSet {
         held.is_some_and(|held| !held.profile.stored_keys().contains(&(&key.name, &key.value)))
     }
 
+    /// Notes a key that leads to a profile from now on which did not have it when it was read.
+    pub(in crate::writer) fn note_new(&mut self, key: &Key, read_as: usize) {
+        let Some(index) = self.listing(key, read_as) else { return };
+        let known = (key.name.clone(), key.value.clone());
+        let held = self.held.get(self.current(index).0);
+        let is_new = held.is_some_and(|held| !held.profile.stored_keys().contains(&(&key.name, &key.value)));
+        if is_new && !self.moved.contains(&known) {
+            self.moved.push(known);
+        }
+    }
+
     /// True if a profile lists a key.
     pub(in crate::writer) fn is_listed(&self, key: &Key) -> bool {
         let mut kept = self.held.iter().filter(|held| held.into.is_none());
