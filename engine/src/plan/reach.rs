@@ -2,9 +2,9 @@
 //!
 //! It reports only what is certain. A section enters only when its criteria are true, so a condition that is false or
 //! unknown for every visitor rules it out. It finds contradictions among the conditions that one AND puts on one value,
-//! conditions with the same result for every visitor because of their attribute's domain, and sections of which every
-//! condition follows from those of a later section; the same in the gates and decisions of journeys. It does not examine relations between several values, nor patterns
-//! that are more than a few texts.
+//! conditions with the same result for every visitor because of their attribute's domain or of constants alone, and
+//! sections of which every condition follows from those of a later section; the same in the gates and decisions of
+//! journeys. It does not examine relations between several values, nor patterns that are more than a few texts.
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
@@ -18,9 +18,12 @@ use crate::definition::{AttributeKind, Choice, Definition, Increment, Section};
 use crate::diagnostic::{At, Code, Diagnostic, Severity, words};
 use crate::expr::domain::Domains;
 use crate::expr::entail::All;
-use crate::expr::{Node, Program, Slot};
+use crate::expr::eval::{Memo, Truth, Values, evaluate};
+use crate::expr::operand::Operand;
+use crate::expr::{Node, Program, Slot, TypedSlot};
 use crate::limits::ENTAILED_PAIRS_MAX;
 use crate::syntax::Expr;
+use crate::value::Value;
 
 impl Plan {
     /// Warnings about criteria that contradict themselves, conditions with the same result for every visitor, and
@@ -107,6 +110,27 @@ impl Plan {
                 && plan.event_filter == Node::Constant(true)
                 && All::new(&self.program, &domains).imply(&plan.criteria)
         })
+    }
+}
+
+/// No values, for conditions between constants.
+struct Nothing;
+
+impl Values for Nothing {
+    fn operand(&self, _: &TypedSlot) -> Operand<'_> {
+        Operand::Missing
+    }
+
+    fn ingested(&self, _: &TypedSlot) -> Option<&Value> {
+        None
+    }
+
+    fn event_ms(&self) -> i64 {
+        0
+    }
+
+    fn now_ms(&self) -> i64 {
+        0
     }
 }
 
@@ -219,9 +243,18 @@ impl Reach<'_> {
             }
             (Expr::Not(expr), Node::Not(node)) => self.fixed(expr, node, at, next),
             (Expr::Constant(_), _) => false,
-            (_, node) => {
+            (expr, node) => {
                 let number = *next;
                 *next = next.saturating_add(1);
+                if matches!(expr, Expr::Computed(_)) && expr.is_constant() {
+                    let program = &self.plan.program;
+                    let truth = evaluate(program, node, &Nothing, &mut Memo::new(program));
+                    let who = if truth == Truth::True { "everybody" } else { "nobody" };
+                    let message = words!("this condition is true of {who}");
+                    let help = words!("nothing in it depends on the visitor: name the value that is meant");
+                    self.report(Code::FixedCondition, at.inner("conditions", number), message, help);
+                    return true;
+                }
                 let (program, domains) = (&self.plan.program, &self.domains);
                 let holds = if All::new(program, domains).imply(node) {
                     true

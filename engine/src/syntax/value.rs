@@ -138,6 +138,14 @@ impl ValueExpr {
         self.conditions(&mut |condition| condition.names(visit));
     }
 
+    /// True if nothing in it depends on who is asked about, or when.
+    pub fn is_constant(&self) -> bool {
+        let mut constant = !matches!(self, ValueExpr::Name(_) | ValueExpr::Now);
+        self.parts(&mut |part| constant &= part.is_constant());
+        self.conditions(&mut |condition| constant &= condition.is_constant());
+        constant
+    }
+
     /// The number of values, signs and functions, in its conditions, too.
     pub fn size(&self) -> usize {
         let mut size = 1_usize;
@@ -188,6 +196,21 @@ impl Expr {
             Expr::Not(inner) => inner.names(visit),
             Expr::Test { name, .. } => visit(name),
             Expr::Computed(computed) => computed.names(visit),
+        }
+    }
+
+    /// True if nothing in it depends on who is asked about, or when.
+    pub fn is_constant(&self) -> bool {
+        match self {
+            Expr::Constant(_) => true,
+            Expr::Segment(_) | Expr::Test { .. } => false,
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().all(Expr::is_constant),
+            Expr::Not(inner) => inner.is_constant(),
+            Expr::Computed(computed) => {
+                let mut constant = computed.left.is_constant();
+                computed.question.values(&mut |value| constant &= value.is_constant());
+                constant
+            }
         }
     }
 
