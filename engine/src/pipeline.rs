@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::expr::eval::Truth;
 use crate::expressions::{Columns, Expressions};
 use crate::syntax::{Expr, ValueExpr};
-use crate::value::Value;
+use crate::value::{DataType, Value};
 
 /// The compiled expressions of a pipeline.
 #[derive(Debug)]
@@ -63,6 +63,11 @@ impl RowProgram {
     /// The columns that are computed, by their place in the query: [`RowProgram::value`] numbers them in this order.
     pub fn computed(&self) -> &[usize] {
         &self.computed
+    }
+
+    /// The types that the value of a computed column may have; one, unless it passes what it cannot tell.
+    pub fn types(&self, computed: usize) -> Vec<DataType> {
+        self.expressions.types(computed)
     }
 
     /// The truth of WHERE for a row of an event at this time, Unix milliseconds. True without a WHERE.

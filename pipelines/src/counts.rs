@@ -19,6 +19,8 @@ pub struct Counts {
     pub state_full: u64,
     /// Events that waited when the input ended.
     pub unfinished: u64,
+    /// Events that have no time of their own, or one that cannot be: their arrival counts, and moves the clock.
+    pub undated: u64,
     /// Ids that were forgotten because the state was full.
     pub ids_forgotten: u64,
     /// By join, in the order of the query.

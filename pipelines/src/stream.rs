@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use usher_engine::value::Value;
-use usher_engine::{Event as Resolved, Truth};
+use usher_engine::{Event as Resolved, Note, Truth};
 
 use crate::counts::{Counts, JoinCounts};
 use crate::emitted::Emitted;
@@ -75,6 +75,12 @@ pub struct Stream {
     pub(crate) lag_ms: Option<i64>,
 }
 
+/// The columns with an event's time.
+const TIMES: [&str; 2] = ["time", "timestamp"];
+
+/// The notes on a time in whose place the arrival counts.
+const BY_ARRIVAL: [Note; 3] = [Note::TimeUnreadable, Note::TimeInFuture, Note::TimeImplausible];
+
 /// Columns by their names.
 type RowColumns = Vec<(String, Value)>;
 
@@ -133,7 +139,11 @@ impl Stream {
     /// Takes a record of `FROM` at this time of the wall clock, Unix milliseconds.
     pub fn event(&mut self, record: Record, wall_ms: i64, out: &mut Vec<Output>) {
         let Record { partition, offset, arrival_ms, columns } = record;
+        let has_time = TIMES.iter().any(|name| find(&columns, name).is_some());
         let resolved = Resolved::resolve(0, columns, arrival_ms, String::new());
+        if !has_time || resolved.notes.iter().any(|note| BY_ARRIVAL.contains(note)) {
+            self.counts.undated += 1;
+        }
         let event = Event {
             partition,
             offset,

@@ -261,6 +261,7 @@ fn counts(counts: &Counts) -> BTreeMap<&'static str, u64> {
         ("expired", counts.expired),
         ("state_full", counts.state_full),
         ("unfinished", counts.unfinished),
+        ("undated", counts.undated),
         ("ids_forgotten", counts.ids_forgotten),
         ("refused_rows", of_joins(|join| join.keyless)),
         ("rows", of_joins(|join| join.rows)),

@@ -76,6 +76,37 @@ fn the_shops_pipeline_reads_as_it_stands() {
     assert_eq!(value.to_string(), canonical);
 }
 
+/// The schema of the output is held to what is computed.
+#[test]
+fn a_schema_has_the_types_of_computed_columns() {
+    let found = |schema: &str| -> Vec<String> {
+        let text = format!(
+            "name: p\nquery: SELECT c.a, c.n * 2 AS twice, UPPER(c.t) AS up, c.n > 1 AS more, NOW() AS moment, COALESCE(c.x, c.y) AS whatever FROM c\noutput:\n  topic: o\n  format: json\n  schema: {schema}\n"
+        );
+        read(&text).findings.iter().map(render::plain).collect()
+    };
+    for good in [
+        "{a: long, twice: double, up: string, more: boolean, moment: timestamp, whatever: number_array}",
+        "{name: row, fields: [{name: twice, type: decimal}, {name: moment, type: string}]}",
+        "{twice: INT}",
+    ] {
+        assert_eq!(found(good), [""; 0], "{good}");
+    }
+    assert_eq!(
+        found("{twice: string, up: long, more: string, moment: double}"),
+        [
+            "p:6:19: error[E011]: `twice` is number, and `schema` says string",
+            "p:6:31: error[E011]: `up` is string, and `schema` says long",
+            "p:6:43: error[E011]: `more` is boolean, and `schema` says string",
+            "p:6:59: error[E011]: `moment` is timestamp, and `schema` says double",
+        ]
+    );
+    assert_eq!(
+        found("{name: row, fields: [{name: twice, type: boolean}]}"),
+        ["p:6:52: error[E011]: `twice` is number, and `schema` says boolean"]
+    );
+}
+
 #[test]
 fn ttls_fall_back_from_the_special_to_the_general() {
     let hours = |state: &str| {
@@ -110,6 +141,17 @@ fn pipelines_that_read_each_other_have_names_topics_and_an_end() {
             "one.yaml:3:17: error[E026]: `one` reads, directly or by others, what it writes to `b`",
             "two.yaml:3:17: error[E026]: `two` reads, directly or by others, what it writes to `a`",
         ]
+    );
+    // Nothing else is said of one that reads itself, though it writes other columns than it reads.
+    let own = Source {
+        name: "own.yaml".to_owned(),
+        text:
+            "name: own\nquery: SELECT r.id AS n, r.place FROM rows r\noutput: {topic: rows, format: json}\n"
+                .to_owned(),
+    };
+    assert_eq!(
+        found(&[own]),
+        ["own.yaml:3:17: error[E026]: `own` reads, directly or by others, what it writes to `rows`"]
     );
     assert_eq!(
         found(&[source("one", "a", "b"), source("two", "c", "b")]),

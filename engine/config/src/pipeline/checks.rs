@@ -4,6 +4,7 @@ use usher_engine::RowProgram;
 use usher_engine::definition::pipeline::{Column, Pipeline};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::{Function, ValueExpr};
+use usher_engine::value::DataType;
 
 use super::query::Query;
 use super::sql::Use;
@@ -103,7 +104,11 @@ fn reads(pipelines: &[Pipeline], index: usize, topic: &str) -> bool {
 
 /// Columns that a pipeline reads of another one's output, and that are not there.
 pub(super) fn chained_columns(lower: &mut Lower, pipelines: &[Pipeline], uses: &[Vec<Use>]) {
-    for (pipeline, uses) in pipelines.iter().zip(uses) {
+    for (index, (pipeline, uses)) in pipelines.iter().zip(uses).enumerate() {
+        // What a circle writes is not known before it is none.
+        if reads(pipelines, index, &pipeline.output.topic) {
+            continue;
+        }
         for Use { source, column, at } in uses {
             let Some(topic) = pipeline.source(*source).map(|source| source.topic.as_str()) else { continue };
             let Some(writer) = writer(pipelines, topic) else { continue };
@@ -148,7 +153,42 @@ fn columns_of(pipelines: &[Pipeline], pipeline: &Pipeline, depth: usize) -> Opti
     Some(columns)
 }
 
-/// Types that do not agree, in all expressions of a pipeline.
+/// Types that do not agree, in all expressions of a pipeline, and between those and the schema of its output.
 pub(super) fn types(pipeline: &Pipeline) -> Vec<Diagnostic> {
-    RowProgram::compile(pipeline).err().unwrap_or_default()
+    match RowProgram::compile(pipeline) {
+        Ok(program) => unlike_schema(pipeline, &program),
+        Err(found) => found,
+    }
+}
+
+/// Columns that are computed, and that the schema says are of a type which they never have. What is only passed may be anything.
+fn unlike_schema(pipeline: &Pipeline, program: &RowProgram) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (number, place) in program.computed().iter().enumerate() {
+        let Some(Column::Value { name, .. }) = pipeline.columns.get(*place) else { continue };
+        let mut schema = pipeline.output.schema.iter().enumerate();
+        let Some((index, (_, said))) = schema.find(|(_, (known, _))| known == name) else { continue };
+        let types = program.types(number);
+        let Some(first) = types.first().filter(|_| !types.iter().any(|own| is_written_as(*own, said))) else {
+            continue;
+        };
+        let own = types.iter().map(|own| own.as_str()).collect::<Vec<_>>().join(" or ");
+        let message = format!("`{name}` is {own}, and `schema` says {said}");
+        let help = format!("write `{name}: {}`, or let the query give the other type", first.as_str());
+        let at = format!("output.schema[{index}]");
+        found.push(Diagnostic::new(Code::TypeMismatch, message).at(at).help(help));
+    }
+    found
+}
+
+/// True if values of a type can be written as the type of a schema. Times are written as texts.
+fn is_written_as(own: DataType, said: &str) -> bool {
+    match said {
+        "string" => matches!(own, DataType::String | DataType::Timestamp | DataType::Date),
+        "timestamp" | "date" => matches!(own, DataType::Timestamp | DataType::Date | DataType::String),
+        "boolean" => own == DataType::Boolean,
+        "string_array" => own == DataType::StringArray,
+        "number_array" => own == DataType::NumberArray,
+        _ => own == DataType::Number,
+    }
 }

@@ -153,6 +153,7 @@ fn schema(lower: &mut Lower, node: &Node, named: &Named<'_>) -> Vec<(String, Str
         } else if found.iter().any(|(known, _)| known == name) {
             lower.note(Code::DuplicateName, name_span, format!("the column `{name}` is written twice"));
         } else {
+            lower.mark(&format!(".output.schema[{}]", found.len()), value.span);
             found.push((name.to_owned(), text.to_lowercase()));
         }
     };

@@ -137,6 +137,9 @@ fn files(inputs: Vec<(String, Vec<PathBuf>)>, mut state: Option<&mut State>) -> 
     let mut files = Vec::new();
     for (topic, paths) in inputs {
         let shared: Arc<str> = Arc::from(topic.as_str());
+        if let Some(state) = &state {
+            state.recognize_renamed(&topic, &paths)?;
+        }
         for (partition, path) in (0..).zip(paths) {
             let place = match &mut state {
                 Some(state) => state.place(&topic, &path)?,
@@ -198,6 +201,7 @@ fn summary(stream: &Stream, refused: u64, waiting: u64) -> String {
             (waiting, "waiting in the state"),
             (counts.state_full, "left because the state was full"),
             (counts.ids_forgotten, "ids forgotten because the state was full"),
+            (counts.undated, "without a time of their own, dated by their arrival"),
             (refused, "refused"),
         ]),
     );

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 use usher_pipelines::{Bounds, Change, Plan, Read, Stream};
 
 use crate::exit::Failure;
+use crate::terminal::{clean, note};
 
 /// The version of the tables.
 const VERSION: i64 = 1;
@@ -39,6 +40,14 @@ pub(super) struct State {
 /// The path of an input, if it is a file, and its first bytes.
 struct Input {
     path: Option<PathBuf>,
+    head: Vec<u8>,
+}
+
+/// An input as it was committed.
+struct Stored {
+    path: String,
+    partition: u32,
+    bytes: u64,
     head: Vec<u8>,
 }
 
@@ -134,6 +143,61 @@ impl State {
         Ok(())
     }
 
+    /// Recognizes files of a topic that were renamed since they were read, as logs are rotated: one whose own name is not
+    /// known, or is that of a file which has taken its place, and that begins as a file did which was read under another name.
+    /// Where several did, it is nobody's, and so it is new.
+    pub(super) fn recognize_renamed(&self, topic: &str, paths: &[PathBuf]) -> Result<(), Failure> {
+        let failed = |error: rusqlite::Error| self.unread(&error);
+        let stored = self.inputs_of(topic).map_err(failed)?;
+        let mut files = Vec::new();
+        for path in paths.iter().filter(|path| path.is_file()) {
+            files.push((path, full(path)?));
+        }
+        let is = |path: &Path, of: &Stored| head_of(path, of.bytes).as_ref() == Some(&of.head);
+        // Those that have their names still.
+        let (kept, moved): (Vec<&Stored>, Vec<&Stored>) =
+            stored.iter().partition(|of| files.iter().any(|(path, full)| *full == of.path && is(path, of)));
+        let is_kept = |full: &str| kept.iter().any(|of| of.path == full);
+        let strays: Vec<_> = files.iter().filter(|(_, full)| !is_kept(full)).collect();
+        let mut renamed: Vec<(u32, &str)> = Vec::new();
+        for of in &moved {
+            let mut alike = strays.iter().filter(|(path, _)| is(path, of));
+            if let (Some((path, full)), None) = (alike.next(), alike.next())
+                && moved.iter().filter(|other| is(path, other)).count() == 1
+            {
+                renamed.push((of.partition, full.as_str()));
+            }
+        }
+        let transaction = self.connection.unchecked_transaction().map_err(failed)?;
+        let name = "UPDATE input SET path = ? WHERE topic = ? AND partition = ?";
+        // Names go round in a rotation: nobody has one before everybody gets the next.
+        for (partition, _) in &renamed {
+            let nobodys = format!("\0{partition}");
+            transaction.execute(name, params![nobodys, topic, partition]).map_err(failed)?;
+        }
+        for (partition, path) in &renamed {
+            transaction.execute(name, params![path, topic, partition]).map_err(failed)?;
+            note(&format!("`{}` is a file that was read under another name: it is read on", clean(path)));
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    /// The inputs of a topic of which something was read.
+    fn inputs_of(&self, topic: &str) -> rusqlite::Result<Vec<Stored>> {
+        let all = "SELECT path, partition, bytes, head FROM input WHERE topic = ? AND bytes > 0 AND length(head) > 0";
+        let mut statement = self.connection.prepare(all)?;
+        let input = |row: &rusqlite::Row<'_>| {
+            let bytes: i64 = row.get(2)?;
+            Ok(Stored {
+                path: row.get(0)?,
+                partition: row.get(1)?,
+                bytes: bytes.cast_unsigned(),
+                head: row.get(3)?,
+            })
+        };
+        statement.query_map([topic], input)?.collect()
+    }
+
     /// The place at which a file of a topic is read on: after what was committed of it, or at its start. A file that is new gets
     /// the next partition of its topic.
     pub(super) fn place(&mut self, topic: &str, path: &Path) -> Result<Place, Failure> {
@@ -150,7 +214,7 @@ impl State {
                 "`{shown}` is not the file that was read before: it is shorter, or begins in another way"
             );
             return Err(Failure::new(message).help(
-                "only add lines to a file that was read, and give a new file a name of its own; with another --state folder everything is read again",
+                "was it rotated? name the file under its new name, too, with another --input, and it is read on; otherwise only add lines to a file that was read; with another --state folder everything is read again",
             ));
         }
         let path = is_file.then(|| path.to_owned());
@@ -280,4 +344,103 @@ fn head_of(path: &Path, read: u64) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     file.take(HEAD_BYTES.min(read)).read_to_end(&mut head).ok()?;
     Some(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIPELINE: &str = "name: p\nquery: SELECT c.a FROM c\noutput: {topic: o, format: json}\n";
+
+    fn plans() -> Vec<Plan> {
+        let source = usher_config::Source { name: "p.yaml".to_owned(), text: PIPELINE.to_owned() };
+        let read = usher_config::read_pipelines(&[source]);
+        read.pipelines.iter().map(|pipeline| Plan::compile(pipeline).unwrap()).collect()
+    }
+
+    /// A folder with files and a state in it.
+    struct Bed(PathBuf);
+
+    impl Bed {
+        fn new(name: &str) -> Bed {
+            let folder = std::env::temp_dir().join(format!("usher-inputs-{name}-{}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            Bed(folder)
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            fs::write(self.0.join(name), text).unwrap();
+        }
+
+        fn rename(&self, from: &str, to: &str) {
+            fs::rename(self.0.join(from), self.0.join(to)).unwrap();
+        }
+
+        /// The places at which these files are read on, in their order; each is then read to its end.
+        fn read(&self, names: &[&str]) -> Result<Vec<Place>, String> {
+            let paths: Vec<PathBuf> = names.iter().map(|name| self.0.join(name)).collect();
+            let mut state = State::open(&self.0.join("state"), &plans()).unwrap();
+            state.recognize_renamed("c", &paths).unwrap();
+            let mut places = Vec::new();
+            for path in &paths {
+                places.push(state.place("c", path).map_err(|failure| format!("{failure:?}"))?);
+            }
+            let read = paths.iter().zip(&places).map(|(path, place)| {
+                let text = fs::read_to_string(path).unwrap();
+                let (offset, end) = (text.lines().count() as u64, text.len() as u64);
+                Read { topic: "c".into(), partition: place.partition, offset, end }
+            });
+            state.commit(Vec::new(), read.collect(), &[]).unwrap();
+            Ok(places)
+        }
+    }
+
+    impl Drop for Bed {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn place(partition: u32, line: u64, bytes: u64) -> Place {
+        Place { partition, line, bytes }
+    }
+
+    /// Files move one name on at each rotation; lines that came before it are read under the new name.
+    #[test]
+    fn a_rotated_file_is_read_on() {
+        let bed = Bed::new("rotated");
+        bed.write("log", "one\n");
+        assert_eq!(bed.read(&["log"]), Ok(vec![place(0, 0, 0)]));
+        bed.write("log", "one\ntwo\n");
+        bed.rename("log", "log.1");
+        bed.write("log", "three\n");
+        // The new one alone is not what was read.
+        assert!(bed.read(&["log"]).is_err_and(|failure| failure.contains("rotated")));
+        assert_eq!(bed.read(&["log", "log.1"]), Ok(vec![place(1, 0, 0), place(0, 1, 4)]));
+        bed.rename("log.1", "log.2");
+        bed.rename("log", "log.1");
+        bed.write("log", "four\n");
+        assert_eq!(
+            bed.read(&["log.2", "log.1", "log"]),
+            Ok(vec![place(0, 2, 8), place(1, 1, 6), place(2, 0, 0)])
+        );
+        assert_eq!(
+            bed.read(&["log.2", "log.1", "log"]),
+            Ok(vec![place(0, 2, 8), place(1, 1, 6), place(2, 1, 5)])
+        );
+    }
+
+    /// A file that begins as two others did is neither.
+    #[test]
+    fn a_file_that_could_be_either_is_new() {
+        let bed = Bed::new("either");
+        bed.write("a", "same\n");
+        bed.write("b", "same\n");
+        assert_eq!(bed.read(&["a", "b"]), Ok(vec![place(0, 0, 0), place(1, 0, 0)]));
+        bed.rename("a", "c");
+        assert_eq!(bed.read(&["b", "c"]), Ok(vec![place(1, 1, 5), place(0, 1, 5)]), "b has its name still");
+        bed.rename("b", "d");
+        bed.rename("c", "e");
+        assert_eq!(bed.read(&["d", "e"]), Ok(vec![place(2, 0, 0), place(3, 0, 0)]));
+    }
 }
