@@ -13,7 +13,7 @@ mod table;
 use alloc::{string::String, vec::Vec};
 
 pub use event_table::EventTable;
-pub use example::{Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Sender};
+pub use example::{Example, ExampleCall, ExampleEvent, ExampleKey, ExampleRows, Expected, Sender};
 pub use journey::{
     Activation, Arm, Branch, Exit, ExitWhen, Gate, Goal, Header, Journey, JourneyState, Reentry, Stage, Step,
     StepKind, Target, key_of,

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use usher_engine::definition::{
     Aggregation, Attribute, AttributeKind, Audience, Backfill, Choice, CounterPart, Definition, EventTable,
-    Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Identity, Increment, Input, Keep, KeyEvent,
-    ListAction, ListAggregation, ListPart, Normalize, Output, OutputSource, Personalization, Removal,
-    Section, Segment, SegmentsAs, Sender, StitchKey, Trust,
+    Example, ExampleCall, ExampleEvent, ExampleKey, ExampleRows, Expected, Identity, Increment, Input, Keep,
+    KeyEvent, ListAction, ListAggregation, ListPart, Normalize, Output, OutputSource, Personalization,
+    Removal, Section, Segment, SegmentsAs, Sender, StitchKey, Trust,
 };
 use usher_engine::limits::{DAY_MS, LIST_ITEMS_MAX, SUMMAND_MAX, WINDOW_MS_MAX};
 use usher_engine::syntax::{Expr, Name, Test};
@@ -106,6 +106,10 @@ fn example(random: &mut Random, definition: &Definition) -> Example {
         }),
         sender: random.pick(&[Sender::Server, Sender::Browser]),
         records: several(random, 3, object),
+        rows: match definition.lookup_tables.first().filter(|_| random.one_in(2)) {
+            Some(table) => vec![ExampleRows { table: table.name.clone(), rows: vec![object(random)] }],
+            None => Vec::new(),
+        },
         events: if tables.is_empty() { Vec::new() } else { several(random, 3, event) },
         inputs: if is_lookup && random.one_in(2) { object(random) } else { Value::Null },
         call,

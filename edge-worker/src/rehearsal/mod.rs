@@ -5,23 +5,26 @@
 
 mod work;
 
-use usher_engine::definition::{Example, ExampleCall, ExampleEvent, ExampleKey, Sender};
+use usher_engine::definition::{Example, ExampleCall, ExampleEvent, ExampleKey, ExampleRows, Sender};
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::{
-    EXAMPLE_NAME_MAX, EXAMPLE_NOW_MS, EXAMPLE_STEPS_MAX, EXAMPLES_MAX, EXAMPLES_STEPS_MAX,
+    EXAMPLE_NAME_MAX, EXAMPLE_NOW_MS, EXAMPLE_STEPS_MAX, EXAMPLES_MAX, EXAMPLES_STEPS_MAX, ROWS_MAX,
 };
 use usher_engine::profile::{Key, codec};
 use usher_engine::value::Value;
-use usher_engine::{Access, Asked, Event, Evidence, Plan, Profile, Query, SentAt};
+use usher_engine::{Access, Asked, Event, Evidence, FoundRow, Missed, Plan, Profile, Query, Rows, SentAt};
 
 use crate::answer::{self, Meta};
 use crate::bundle::{self, Bundle};
 use crate::edge::Edge;
 use crate::lookup;
-use crate::message::{Ambient, Events, Identity, Import, KeyOf, Mode, Snapshot, SnapshotRequest, ToWriter};
+use crate::message::{
+    Ambient, Events, Identity, Import, KeyOf, Mode, OfTable, Snapshot, SnapshotRequest, TableAct, ToWriter,
+};
 use crate::outcome::Folded;
 use crate::plane::InControlPlane;
 use crate::store::memory::MemoryStore;
+use crate::store::tables::RowName;
 use crate::store::{Basis, Found, Read, Store};
 use crate::wire::json::Json;
 use crate::wire::{Response, read};
@@ -60,8 +63,8 @@ pub(crate) fn check(body: &[u8], audience: &str) -> Result<(), String> {
     let Bundle { definition, examples } = Bundle::read(body)?;
     if !are_bounded(&examples) {
         return Err(format!(
-            "the bundle has more examples than {EXAMPLES_MAX}, or longer ones than {EXAMPLE_STEPS_MAX} events and \
-             records each and {EXAMPLES_STEPS_MAX} together"
+            "the bundle has more examples than {EXAMPLES_MAX}, or longer ones than {EXAMPLE_STEPS_MAX} events, \
+             records and rows each and {EXAMPLES_STEPS_MAX} together"
         ));
     }
     let rehearsal = Rehearsal::new(bundle::compile(definition, audience)?);
@@ -101,7 +104,8 @@ type Offers = Vec<(String, Value)>;
 
 /// True if the number and length of examples are within the bounds.
 pub(crate) fn are_bounded(examples: &[Example]) -> bool {
-    let steps = |example: &Example| example.records.len() + example.events.len();
+    let rows = |example: &Example| example.rows.iter().map(|of_table| of_table.rows.len()).sum::<usize>();
+    let steps = |example: &Example| example.records.len() + example.events.len() + rows(example);
     examples.len() <= EXAMPLES_MAX
         && examples.iter().all(|e| steps(e) <= EXAMPLE_STEPS_MAX && e.name.len() <= EXAMPLE_NAME_MAX)
         && examples.iter().map(steps).sum::<usize>() <= EXAMPLES_STEPS_MAX
@@ -142,8 +146,9 @@ impl Rehearsal {
         }
         let named: Vec<usize> =
             example.personalization.iter().filter_map(|name| plan.personalization(name)).collect();
-        let query = stage.query(event.as_ref(), &named);
-        let call = plan.call(&profile, &query, stage.now_ms);
+        let query = query(example, event.as_ref(), &named);
+        let rows = stage.rows(plan, &profile, &query);
+        let call = plan.call(&profile, &query, stage.now_ms).with(&rows);
         let explanation = call.explain();
         let meta = Meta {
             bundle: 1,
@@ -220,6 +225,9 @@ impl<'s> Stage<'s> {
         for record in &self.example.records {
             self.import(record, earliest)?;
         }
+        for of_table in &self.example.rows {
+            self.import_rows(of_table, earliest)?;
+        }
         let (events, call) = (&self.example.events, &self.example.call);
         for (index, event) in events.iter().enumerate() {
             // Events at one moment arrive 1 ms apart, in the order of the example.
@@ -244,8 +252,10 @@ impl<'s> Stage<'s> {
                     return Err("a required input is missing");
                 }
                 let profile = self.look_up(plan, key.as_ref())?.unwrap_or_else(Profile::unknown);
-                let answer = plan.personalize(&profile, &self.query(None, &named), self.now_ms);
-                answer::answer(&answer, None).into_bytes()
+                let query = query(self.example, None, &named);
+                let rows = self.rows(plan, &profile, &query);
+                let call = plan.call(&profile, &query, self.now_ms).with(&rows);
+                answer::answer(&call.personalize(), None).into_bytes()
             }
         };
         match read::document(&body).ok().as_ref().and_then(|answer| answer.get("offers")) {
@@ -266,6 +276,45 @@ impl<'s> Stage<'s> {
         let answer = read::document(&response.body).map_err(|_| "a record is refused")?;
         let accepted = answer.get("rejected_count") == Some(&Value::from(0));
         if response.status == 200 && accepted { Ok(()) } else { Err("a record is refused") }
+    }
+
+    fn import_rows(&mut self, of_table: &ExampleRows, before_ms: i64) -> Result<(), &'static str> {
+        let lines: Vec<Vec<u8>> = of_table.rows.iter().map(written).collect();
+        let import = OfTable {
+            now_ms: self.ambient(before_ms).now_ms,
+            audience: self.rehearsal.audience.clone(),
+            number: 1,
+            table: of_table.table.clone(),
+            act: TableAct::Import { body: lines.join(&b'\n'), load: None },
+        };
+        let response = self.deliver(ToWriter::Table(InControlPlane::new(Box::new(import))))?;
+        if response.status == 404 {
+            return Err("rows are of a table that is not declared");
+        }
+        let answer = read::document(&response.body).map_err(|_| "a row is refused")?;
+        let accepted = answer.get("rejected_count") == Some(&Value::from(0));
+        if response.status == 200 && accepted { Ok(()) } else { Err("a row is refused") }
+    }
+
+    /// The rows that an answer reads, as they are stored at the call.
+    fn rows(&mut self, plan: &Plan, profile: &Profile, query: &Query<'_>) -> Rows {
+        let mut rows = plan.rows(profile, query, &self.evidence(), self.now_ms, ROWS_MAX);
+        let audience = &self.rehearsal.audience;
+        let store = &mut self.store;
+        plan.hand_in(&mut rows, |row| {
+            let name = RowName { audience: audience.clone(), table: row.table.clone(), key: row.key.clone() };
+            match store.read(&Read::Rows(InControlPlane::new(vec![name]))) {
+                Ok(Found::Rows(found)) => match found.get().and_then(|found| found.first()) {
+                    Some(row) => match read::document(&row.columns) {
+                        Ok(Value::Object(columns)) => Ok(FoundRow { at_ms: row.at_ms, columns }),
+                        _ => Err(Missed::Unavailable),
+                    },
+                    None => Err(Missed::Absent),
+                },
+                _ => Err(Missed::Unavailable),
+            }
+        });
+        rows
     }
 
     fn event(&mut self, event: &ExampleEvent, before_ms: i64, mode: Mode) -> Result<Vec<u8>, &'static str> {
@@ -354,18 +403,12 @@ impl<'s> Stage<'s> {
         Some(plan.event(table, columns, at_ms, "example".to_owned(), SentAt::Absent))
     }
 
-    fn query<'q>(&'q self, event: Option<&'q Event>, named: &'q [usize]) -> Query<'q> {
-        let asked = if event.is_some() && named.is_empty() { Asked::Triggered } else { Asked::Named(named) };
-        Query { event, asked, inputs: self.inputs(), edge: &[], access: self.access(), blind: false }
-    }
-
     fn inputs(&self) -> &'s [(String, Value)] {
-        self.example.inputs.as_object().unwrap_or_default()
+        inputs(self.example)
     }
 
-    /// The author wrote all values of an example, so it has the full access of a server.
     fn access(&self) -> Access {
-        Access { server_route: self.evidence().server, sensitive_scope: self.evidence().server }
+        access(self.example)
     }
 
     fn evidence(&self) -> Evidence<'static> {
@@ -376,6 +419,21 @@ impl<'s> Stage<'s> {
         self.messages = self.messages.wrapping_add(1);
         Ambient { now_ms: self.now_ms.saturating_sub(before_ms), entropy: [self.messages; 32] }
     }
+}
+
+fn inputs(example: &Example) -> &[(String, Value)] {
+    example.inputs.as_object().unwrap_or_default()
+}
+
+/// The author wrote all values of an example, so it has the full access of a server.
+fn access(example: &Example) -> Access {
+    let is_server = example.sender == Sender::Server;
+    Access { server_route: is_server, sensitive_scope: is_server }
+}
+
+fn query<'q>(example: &'q Example, event: Option<&'q Event>, named: &'q [usize]) -> Query<'q> {
+    let asked = if event.is_some() && named.is_empty() { Asked::Triggered } else { Asked::Named(named) };
+    Query { event, asked, inputs: inputs(example), edge: &[], access: access(example), blind: false }
 }
 
 fn written(value: &Value) -> Vec<u8> {

@@ -75,6 +75,9 @@ impl Rehearsal {
         for record in &example.records {
             work = work.saturating_add(by_bytes(record)?);
         }
+        for row in example.rows.iter().flat_map(|of_table| &of_table.rows) {
+            work = work.saturating_add(by_bytes(row)?);
+        }
         for event in &example.events {
             work = work.saturating_add(of_event(event)?);
         }

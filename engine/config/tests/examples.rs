@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use usher_config::{Reading, Source, check, render, write_with_examples};
 use usher_engine::definition::{
-    Definition, EventTable, Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Sender,
+    Definition, EventTable, Example, ExampleCall, ExampleEvent, ExampleKey, ExampleRows, Expected, Sender,
 };
 use usher_engine::diagnostic::Code;
 use usher_engine::limits::{EXAMPLE_STEPS_MAX, EXAMPLES_MAX, EXAMPLES_STEPS_MAX};
@@ -14,6 +14,8 @@ use usher_engine::value::Value;
 const DEFINITION: &str = r#"parent_segment_id: "7"
 events:
   - {name: view, database: web, table: pages, filter: {field: td_path, pattern: "^/"}}
+tables:
+  - {name: products, key: sku, columns: [name]}
 id_stitching:
   primary_key: td_client_id
   stitching_keys: [{name: td_client_id}]
@@ -83,17 +85,22 @@ fn example() -> impl Strategy<Value = Example> {
     let parts = (
         now_ms,
         any::<bool>(),
-        prop::collection::vec(object(), 0..3),
+        (prop::collection::vec(object(), 0..3), prop::collection::vec(object(), 0..3)),
         prop::collection::vec(event(), 0..4),
         call,
         prop_oneof![Just(Value::Null), object()],
         prop::collection::vec(expected, 0..3),
     );
-    parts.prop_map(|(now_ms, browser, records, events, call, inputs, expect)| Example {
+    parts.prop_map(|(now_ms, browser, (records, rows), events, call, inputs, expect)| Example {
         name: String::new(),
         now_ms,
         sender: if browser { Sender::Browser } else { Sender::Server },
         records,
+        rows: if rows.is_empty() {
+            Vec::new()
+        } else {
+            vec![ExampleRows { table: "products".to_owned(), rows }]
+        },
         events,
         inputs: if matches!(call, ExampleCall::Lookup(_)) { inputs } else { Value::Null },
         call,

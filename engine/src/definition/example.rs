@@ -18,6 +18,8 @@ pub struct Example {
     pub sender: Sender,
     /// Batch records, imported before the first event; each an object.
     pub records: Vec<Value>,
+    /// Rows of tables, imported before the first event.
+    pub rows: Vec<ExampleRows>,
     /// Events before the call, in the order of arrival.
     pub events: Vec<ExampleEvent>,
     /// The call to answer.
@@ -38,6 +40,15 @@ pub enum Sender {
     Server,
     /// A page: keys of `trust: verified` neither stitch nor can be looked up.
     Browser,
+}
+
+/// Rows of one table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExampleRows {
+    /// The table's name.
+    pub table: String,
+    /// Each an object.
+    pub rows: Vec<Value>,
 }
 
 /// An event of an example.
@@ -90,12 +101,14 @@ records! {
         now_ms = None,
         sender = Sender::Server,
         records = Vec::new(),
+        rows = Vec::new(),
         events = Vec::new(),
         call = ExampleCall::Lookup(None),
         personalization = None,
         inputs = Value::Null,
         expect,
     }
+    ExampleRows { table, rows }
     ExampleEvent { table, before_ms = 0, columns }
     ExampleKey { name, value }
     Expected { section, attributes = Value::Null }

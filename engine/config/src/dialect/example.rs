@@ -2,7 +2,8 @@
 //! file may hold nothing else.
 
 use usher_engine::definition::{
-    EventTable, Example, ExampleCall, ExampleEvent, ExampleKey, Expected, Personalization, Sender,
+    EventTable, Example, ExampleCall, ExampleEvent, ExampleKey, ExampleRows, Expected, Personalization,
+    Sender,
 };
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::limits::{
@@ -45,6 +46,7 @@ fn example(lower: &mut Lower, node: &Node, service: Option<&str>) -> Option<Exam
         "now",
         "sender",
         "batch",
+        "rows",
         "events",
         "event",
         "lookup",
@@ -59,6 +61,7 @@ fn example(lower: &mut Lower, node: &Node, service: Option<&str>) -> Option<Exam
     }
     let now_ms = fields.get("now").and_then(|node| now(lower, node));
     let records = records(lower, fields);
+    let rows = rows(lower, fields);
     let mut events = Vec::new();
     for (index, item) in lower.items(fields, "events").unwrap_or_default().iter().enumerate() {
         events.extend(event(lower, item, &format!(".events[{index}]")));
@@ -82,6 +85,7 @@ fn example(lower: &mut Lower, node: &Node, service: Option<&str>) -> Option<Exam
         now_ms,
         sender: sender(lower, fields),
         records,
+        rows,
         events,
         call: call?,
         personalization,
@@ -122,6 +126,32 @@ fn records(lower: &mut Lower, fields: Fields<'_>) -> Vec<Value> {
         _ => std::slice::from_ref(node),
     };
     items.iter().filter_map(|item| object_of(lower, item, "batch")).collect()
+}
+
+/// `{products: [{sku: p-1, price: 80}]}`: one row, or a list of them, for each table.
+fn rows(lower: &mut Lower, fields: Fields<'_>) -> Vec<ExampleRows> {
+    let Some(node) = fields.get("rows") else { return Vec::new() };
+    let Content::Map(tables) = &node.content else {
+        lower.wrong(node, "`rows`", "a mapping of tables to their rows");
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    for entry in tables {
+        lower.mark(&format!(".rows[{}]", all.len()), entry.key_span);
+        let items = match &entry.value.content {
+            Content::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(&entry.value),
+        };
+        let rows = items.iter().filter_map(|item| object_of(lower, item, &entry.key)).collect();
+        all.push(ExampleRows { table: entry.key.clone(), rows });
+    }
+    all
+}
+
+/// The steps of an example before its call.
+fn steps(example: &Example) -> usize {
+    let rows = example.rows.iter().map(|of_table| of_table.rows.len());
+    example.records.len() + example.events.len() + rows.sum::<usize>()
 }
 
 fn event(lower: &mut Lower, node: &Node, part: &str) -> Option<ExampleEvent> {
@@ -242,14 +272,15 @@ fn object_of(lower: &mut Lower, node: &Node, key: &str) -> Option<Value> {
 }
 
 fn bounded(lower: &mut Lower, fields: Fields<'_>, example: &Example) {
-    let steps = |example: &Example| example.records.len() + example.events.len();
     let all = lower.examples.iter().map(steps).sum::<usize>() + steps(example);
     let complaint = if lower.examples.len() >= EXAMPLES_MAX {
         format!("a definition has at most {EXAMPLES_MAX} examples")
     } else if steps(example) > EXAMPLE_STEPS_MAX {
-        format!("an example has at most {EXAMPLE_STEPS_MAX} events and records before its call")
+        format!("an example has at most {EXAMPLE_STEPS_MAX} events, records and rows before its call")
     } else if all > EXAMPLES_STEPS_MAX {
-        format!("the examples of a definition have at most {EXAMPLES_STEPS_MAX} events and records together")
+        format!(
+            "the examples of a definition have at most {EXAMPLES_STEPS_MAX} events, records and rows together"
+        )
     } else if example.name.len() > EXAMPLE_NAME_MAX {
         format!("an example's name has at most {EXAMPLE_NAME_MAX} bytes")
     } else {
@@ -291,6 +322,17 @@ fn names(lower: &mut Lower, path: &str, example: &Example) {
         .chain(definition.key_events.iter().map(|key_event| &key_event.table))
         .map(|table| format!("{}.{}", table.database, table.table))
         .collect();
+    let known = || definition.lookup_tables.iter().map(|table| table.name.as_str());
+    for (index, of_table) in example.rows.iter().enumerate() {
+        if !known().any(|known| known == of_table.table) {
+            let help = did_you_mean(&of_table.table, known());
+            unknown.push((
+                format!("{path}.rows[{index}]"),
+                format!("unknown table `{}`", of_table.table),
+                help,
+            ));
+        }
+    }
     let mut table = |part: String, event: &ExampleEvent| {
         let named = format!("{}.{}", event.table.database, event.table.table);
         if !tables.contains(&named) {

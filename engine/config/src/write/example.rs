@@ -1,6 +1,6 @@
 //! The file of examples, in their order.
 
-use usher_engine::definition::{Audience, Example, ExampleCall, ExampleEvent, Expected, Sender};
+use usher_engine::definition::{Audience, Example, ExampleCall, ExampleEvent, ExampleRows, Expected, Sender};
 use usher_engine::limits::DAY_MS;
 use usher_engine::time::rfc3339_ms;
 use usher_engine::value::Value;
@@ -27,6 +27,7 @@ fn example(example: &Example) -> Yaml {
         .maybe("now", example.now_ms.map(now))
         .maybe("sender", sender)
         .maybe("batch", batch)
+        .maybe("rows", rows(example))
         .list("events", example.events.iter().map(event).collect());
     let happened = !example.records.is_empty() || !example.events.is_empty();
     let map = match &example.call {
@@ -45,6 +46,12 @@ fn example(example: &Example) -> Yaml {
             .maybe("inputs", inputs)
             .with("expect", Yaml::List(example.expect.iter().map(expected).collect())),
     )
+}
+
+fn rows(example: &Example) -> Option<Yaml> {
+    let of_table = |of: &ExampleRows| (of.table.clone(), Value::List(of.rows.clone()));
+    let tables: Vec<_> = example.rows.iter().map(of_table).collect();
+    (!tables.is_empty()).then_some(Yaml::Value(Value::Object(tables)))
 }
 
 fn event(event: &ExampleEvent) -> Yaml {
