@@ -10,6 +10,8 @@ pub const CRITERIA_BYTES_MAX: usize = 4_096;
 pub const CRITERIA_PRINTED_BYTES_MAX: usize = 4 * CRITERIA_BYTES_MAX;
 /// Maximum number of tests in one criterion.
 pub const CRITERIA_TESTS_MAX: usize = 256;
+/// Most parts of one condition or expression whose places in its text are looked for.
+pub const LOCATED_PARTS_MAX: usize = 128;
 /// Maximum depth of an expression, with the conditions in it.
 pub const EXPRESSION_DEPTH_MAX: usize = 48;
 /// Maximum number of values, signs and functions in one expression.

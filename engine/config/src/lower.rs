@@ -183,6 +183,11 @@ impl Lower {
         self.criterion = (part.to_owned(), 0);
     }
 
+    /// The current criterion, and the number that its next condition has.
+    pub(crate) fn next_condition(&self) -> (String, usize) {
+        self.criterion.clone()
+    }
+
     /// Stores the place of the next condition, of the name in it, and of the value that it compares with.
     pub(crate) fn mark_condition(&mut self, whole: Span, name: Span, value: Span) {
         let (criterion, number) = &mut self.criterion;

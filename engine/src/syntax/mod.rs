@@ -6,6 +6,8 @@
 mod ast;
 mod data;
 mod error;
+#[cfg(feature = "words")]
+mod find;
 mod function;
 mod parse;
 mod print;
@@ -14,6 +16,8 @@ mod value;
 
 pub use ast::{Comparison, Computed, Expr, Name, Quantity, Question, Test, ValueExpr};
 pub use error::ParseError;
+#[cfg(feature = "words")]
+pub use find::{parts_of_value, parts_within};
 pub use function::{Arithmetic, Function, Unit};
 #[cfg(feature = "words")]
 pub use parse::parse_located;

@@ -16,7 +16,7 @@ use crate::definitions::{Definitions, many};
 use crate::exit::{Exit, Failure};
 use crate::lines::{self, Line, Lines};
 use crate::terminal::{clean, note, print};
-use refused::{borrowed, refused, unreadable};
+use refused::{borrowed, part_of, refused, unreadable};
 
 /// Decide a criterion, or calculate an expression, for rows of values
 ///
@@ -155,7 +155,10 @@ fn compile(text: &str, fields: &[(String, Option<DataType>)]) -> Result<Criterio
                     conditions.get(number).map(|range| (range.start, range.end))
                 };
                 let placed = found.into_iter().map(|diagnostic| {
-                    let span = span(&diagnostic).unwrap_or((0, text.len()));
+                    let (start, end) = span(&diagnostic).unwrap_or((0, text.len()));
+                    let parts = syntax::parts_within(text.get(start..end).unwrap_or_default(), &expr);
+                    let part = part_of(&diagnostic, &parts);
+                    let span = part.map_or((start, end), |part| (start + part.start, start + part.end));
                     (diagnostic, span)
                 });
                 let mut placed: Vec<_> = placed.collect();

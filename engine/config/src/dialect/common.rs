@@ -195,17 +195,42 @@ impl Lower {
 
     /// Criteria as text; errors point into the text, through its quotes.
     pub(super) fn criteria_text(&mut self, node: &Node, what: &str) -> Option<Expr> {
-        let (expr, spans) = self.parsed(node, what, usher_engine::syntax::parse_located)?;
+        let (criterion, first) = self.next_condition();
+        let mut parts = Vec::new();
+        let parse = |text: &str| -> Result<(Expr, Vec<Range<usize>>), ParseError> {
+            let (expr, conditions) = usher_engine::syntax::parse_located(text)?;
+            let mut ranges = conditions.clone();
+            for Located { number, part, place } in parts_of_conditions(text, &expr, &conditions) {
+                parts.push(format!("{criterion}.conditions[{}].part({part})", first + number));
+                ranges.push(place);
+            }
+            Ok((expr, ranges))
+        };
+        let (expr, mut spans) = self.parsed(node, what, parse)?;
+        let of_parts = spans.split_off(spans.len() - parts.len());
         for span in spans {
             self.mark_condition(span, span, span);
+        }
+        for (part, span) in parts.iter().zip(of_parts) {
+            self.mark(part, span);
         }
         Some(expr)
     }
 
-    /// An expression with a value, in the same way.
-    pub(super) fn expression_text(&mut self, node: &Node) -> Option<ValueExpr> {
-        let parse = |text: &str| usher_engine::syntax::parse_value(text).map(|expr| (expr, Vec::new()));
-        self.parsed(node, "an expression", parse).map(|(expr, _)| expr)
+    /// The expression of the output with this number, in the same way.
+    pub(super) fn expression_text(&mut self, node: &Node, output: usize) -> Option<ValueExpr> {
+        let mut parts = Vec::new();
+        let parse = |text: &str| -> Result<(ValueExpr, Vec<Range<usize>>), ParseError> {
+            let expr = usher_engine::syntax::parse_value(text)?;
+            let ranges;
+            (parts, ranges) = usher_engine::syntax::parts_of_value(text, &expr).into_iter().unzip();
+            Ok((expr, ranges))
+        };
+        let (expr, spans) = self.parsed(node, "an expression", parse)?;
+        for (part, span) in parts.iter().zip(spans) {
+            self.mark(&format!(".outputs[{output}].part({part})"), span);
+        }
+        Some(expr)
     }
 
     /// A tree and the places of its conditions.
@@ -316,3 +341,37 @@ pub(super) fn says_none(fields: Fields<'_>, key: &str) -> bool {
 
 /// The substitute for unreadable criteria: no visitor enters, and later sections do not seem unreachable.
 pub(super) const UNREAD: Expr = Expr::Constant(false);
+
+/// A part of an expression in the condition of this number: its text, and its bytes in the criterion.
+struct Located {
+    number: usize,
+    part: String,
+    place: Range<usize>,
+}
+
+/// The parts of the expressions in each condition.
+fn parts_of_conditions(text: &str, expr: &Expr, conditions: &[Range<usize>]) -> Vec<Located> {
+    let mut leaves = Vec::new();
+    leaves_of(expr, &mut leaves);
+    let mut all = Vec::new();
+    for (number, (leaf, range)) in leaves.into_iter().zip(conditions).enumerate() {
+        let written = text.get(range.clone()).unwrap_or_default();
+        let parts = usher_engine::syntax::parts_within(written, leaf);
+        let located = |(part, place): (String, Range<usize>)| {
+            let place = range.start + place.start..range.start + place.end;
+            Located { number, part, place }
+        };
+        all.extend(parts.into_iter().map(located));
+    }
+    all
+}
+
+/// The conditions of a criterion, in the order of the text.
+fn leaves_of<'e>(expr: &'e Expr, leaves: &mut Vec<&'e Expr>) {
+    match expr {
+        Expr::Constant(_) => {}
+        Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| leaves_of(part, leaves)),
+        Expr::Not(inner) => leaves_of(inner, leaves),
+        leaf => leaves.push(leaf),
+    }
+}

@@ -188,7 +188,10 @@ fn string_builder(lower: &mut Lower, node: &Node, section: &mut Section) {
         let Some(node) = fields.get(first) else { return };
         let (source, place) = match *first {
             "template" => (lower.text_of(node, "template").map(OutputSource::Template), "outputName"),
-            _ => (lower.expression_text(node).map(OutputSource::Expression), "expression"),
+            _ => {
+                let expr = lower.expression_text(node, section.outputs.len());
+                (expr.map(OutputSource::Expression), "expression")
+            }
         };
         if let (Some(name), Some(source)) = (name, source) {
             lower.output(&mut section.outputs, Output { name, source }, fields.span(place));

@@ -34,7 +34,7 @@ pub(super) fn service_output(lower: &mut Lower, outputs: &mut Vec<Output>, node:
     let source = match first {
         "value" => lower.value_at(value, &format!(".outputs[{}]", outputs.len())).map(OutputSource::Constant),
         "template" => lower.text_of(value, "template").map(OutputSource::Template),
-        "expression" => lower.expression_text(value).map(OutputSource::Expression),
+        "expression" => lower.expression_text(value, outputs.len()).map(OutputSource::Expression),
         _ => texts(lower, value).map(OutputSource::Text),
     };
     if let Some(entry) = fields.entry("sub_attribute_identifier") {

@@ -153,15 +153,15 @@ impl<'a, N: Names> Checker<'a, N> {
         if let ValueExpr::Name(name) = expr {
             return self
                 .name(name, known, wanted, shown, place)
-                .map_err(|found| Vec::from([found.at(place.at)]));
+                .map_err(|found| Vec::from([at_part(found, place, expr)]));
         }
         if let Some(found) = self.typed(place, |of_name| unlike(expr, of_name)) {
-            return Err(Vec::from([found.at(place.at)]));
+            return Err(Vec::from([at_part(found, place, expr)]));
         }
         // The parts have a place of their own in the findings, so theirs come first.
         let parts = self.parts(expr, wanted, shown, place)?;
         if known.and(wanted).is_empty() {
-            return Err(Vec::from([mismatch(expr, known, wanted).at(place.at)]));
+            return Err(Vec::from([at_part(mismatch(expr, known, wanted), place, expr)]));
         }
         self.join(expr, parts, place)
     }
@@ -293,7 +293,12 @@ impl<'a, N: Names> Checker<'a, N> {
     fn condition(&mut self, expr: &'a Expr, place: Place<'_>, found: &mut Vec<Diagnostic>) -> Node {
         let mut findings = Vec::new();
         let node = self.node(expr, place.scope, place.at, &mut 0, &mut findings);
-        found.extend(findings.into_iter().map(|finding| finding.at(place.at)));
+        found.extend(findings.into_iter().map(|finding| {
+            match finding.path.split_once(PART).map(|(_, part)| words!("{PART}{part}")) {
+                Some(part) => finding.at(place.at.field(&part)),
+                None => finding.at(place.at),
+            }
+        }));
         node
     }
 
@@ -313,6 +318,16 @@ impl<'a, N: Names> Checker<'a, N> {
         let is_time = known.values.has_times() && !known.values.has(DataType::String);
         Ok(if shown && is_time { Calc::Shown(number) } else { Calc::Slot(number) })
     }
+}
+
+/// The path of a part of an expression begins so: its canonical text follows.
+const PART: &str = "part(";
+
+/// A finding at a part of the expression.
+#[cold]
+fn at_part(finding: Diagnostic, place: Place<'_>, expr: &ValueExpr) -> Diagnostic {
+    let part = words!("{PART}{expr})");
+    finding.at(place.at.field(&part))
 }
 
 /// A finding about a name on the right, which may be a text without its quotes.

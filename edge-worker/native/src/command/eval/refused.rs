@@ -1,5 +1,7 @@
 //! Mistakes in a criterion or an expression, drawn as `validate` draws them.
 
+use std::ops::Range;
+
 use usher_config::{Finding, Location, Source, render};
 use usher_engine::diagnostic::{Code, Diagnostic};
 use usher_engine::syntax::ParseError;
@@ -39,6 +41,13 @@ pub(super) fn refused(
     let what = if what == "criteria" { "criterion" } else { what };
     let failure = Failure::new(format!("the {what} is not valid: {}", many(findings.len(), "error")));
     failure.exit(Exit::InvalidDefinition)
+}
+
+/// The place of the part of an expression that a finding is about, among these.
+pub(super) fn part_of(finding: &Diagnostic, parts: &[(String, Range<usize>)]) -> Option<Range<usize>> {
+    let (_, part) = finding.path.split_once(".part(")?;
+    let part = part.strip_suffix(')')?;
+    parts.iter().find(|(known, _)| known == part).map(|(_, range)| range.clone())
 }
 
 pub(super) fn borrowed(fields: &[(String, Option<DataType>)]) -> Vec<(&str, Option<DataType>)> {

@@ -5,7 +5,7 @@ use usher_engine::syntax::{self, Name};
 use usher_engine::value::{DataType, Value};
 use usher_engine::{Columns, Expressions};
 
-use super::refused::{borrowed, refused, unreadable};
+use super::refused::{borrowed, part_of, refused, unreadable};
 use crate::exit::Failure;
 
 /// A compiled expression, and the names of the columns that it may ask for.
@@ -38,8 +38,12 @@ pub(super) fn compile(text: &str, fields: &[(String, Option<DataType>)]) -> Resu
             Ok(Expression { names, all })
         }
         Err(found) => {
-            let whole = |diagnostic: Diagnostic| (diagnostic, (0, text.len()));
-            Err(refused(WHAT, text, &fields, found.into_iter().map(whole).collect()))
+            let parts = syntax::parts_of_value(text, &expr);
+            let placed = |diagnostic: Diagnostic| {
+                let place = part_of(&diagnostic, &parts).unwrap_or(0..text.len());
+                (diagnostic, (place.start, place.end))
+            };
+            Err(refused(WHAT, text, &fields, found.into_iter().map(placed).collect()))
         }
     }
 }
