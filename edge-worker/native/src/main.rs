@@ -31,8 +31,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use command::{
-    activations, api, codes, completions, databases, describe, device, erase, eval, explain, import, init,
-    keys, pipeline, profile, ps, pull, push, rollback, serve, simulate, tables, unpublish, validate,
+    activations, api, backfill, codes, completions, databases, describe, device, erase, eval, explain,
+    import, init, keys, pipeline, profile, ps, pull, push, rollback, serve, simulate, tables, unpublish,
+    validate,
 };
 use exit::Exit;
 
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Codes(args) => codes::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Simulate(args) => simulate::run(&args),
+        Verb::Backfill(args) => backfill::run(&args),
         Verb::Serve(args) => serve::run(&args),
         Verb::Push(args) => push::run(&args),
         Verb::Pull(args) => pull::run(&args),
@@ -104,6 +106,7 @@ enum Verb {
     Codes(codes::Args),
     Explain(Box<explain::Args>),
     Simulate(simulate::Args),
+    Backfill(backfill::Args),
     Serve(serve::Args),
     Push(push::Args),
     Pull(pull::Args),

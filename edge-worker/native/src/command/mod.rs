@@ -2,6 +2,8 @@
 
 pub(crate) mod activations;
 pub(crate) mod api;
+pub(crate) mod backfill;
+mod cast;
 pub(crate) mod codes;
 pub(crate) mod completions;
 pub(crate) mod databases;
@@ -20,6 +22,7 @@ pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod rollback;
 mod seen;
+mod sent;
 pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod tables;

@@ -1,24 +1,21 @@
 //! `usher simulate`: events in, and what becomes of them.
 
-mod sent;
 mod story;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use usher_engine::definition::{AttributeKind, Definition, Increment};
-use usher_engine::value::Value as EngineValue;
-use usher_engine::{Event, Evidence, Plan, SentAt};
 
+use super::cast::Cast;
 use super::explain::table;
+use super::sent::Sent;
 use crate::clock::{instant, now_ms, rfc3339};
 use crate::definitions::Definitions;
 use crate::exit::{Exit, Failure};
-use crate::lines::{self, Lines};
-use crate::simulation::{Outcome, Sender, Simulation, refused};
-use crate::terminal::{clean, colored, note, print};
-use sent::Sent;
+use crate::simulation::{Outcome, Sender, refused};
+use crate::terminal::{colored, print};
 use story::Story;
 
 /// Play events through definitions, and show what becomes of them
@@ -86,7 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut story = Story::new(columns(definitions.definition()), colored(&std::io::stdout()));
     for (index, (line, sent)) in events.iter().enumerate() {
         let place = format!("{}:{line}", args.events.display());
-        table(&cast.plan, &sent.database, &sent.table).map_err(|failure| failure.at(&place))?;
+        table(cast.plan(), &sent.database, &sent.table).map_err(|failure| failure.at(&place))?;
         // Events that do not say when they happened happen one after the other.
         let next_ms = clock_ms.saturating_add(i64::from(index > 0));
         clock_ms = match cast.said_ms(sent) {
@@ -122,11 +119,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 /// Lets waits end that are over before this time, each at its own.
 fn pass(cast: &mut Cast, story: &mut Story, until_ms: i64, json: bool) -> Result<(), Failure> {
     let mut before_ms = i64::MIN;
-    while let Some(due_ms) = cast.simulation.due_ms().filter(|due_ms| *due_ms <= until_ms) {
-        // A visitor who takes too many steps at once goes on later.
-        let now_ms = due_ms.max(before_ms.saturating_add(1));
+    while let Some(now_ms) = cast.end_waits(before_ms, until_ms) {
         before_ms = now_ms;
-        cast.simulation.tick(now_ms);
         for profile in cast.everybody(now_ms) {
             if json && story.has_moved(&profile) {
                 print(&format!("{}\n", json!({"moved": true, "at": rfc3339(now_ms), "profile": profile})))?;
@@ -143,7 +137,7 @@ fn pass(cast: &mut Cast, story: &mut Story, until_ms: i64, json: bool) -> Result
 
 /// Shows what steps of journeys have sent.
 fn show_sent(cast: &mut Cast, story: &mut Story, now_ms: i64, json: bool) -> Result<(), Failure> {
-    for (profile, message) in cast.simulation.sent() {
+    for (profile, message) in cast.sent() {
         if json {
             print(&format!(
                 "{}\n",
@@ -180,90 +174,4 @@ fn document(line: u64, sent: &Sent, at_ms: i64, outcome: &Outcome, profile: Opti
         "profile": profile,
         "offers": outcome.answer["offers"],
     })
-}
-
-/// The edge, and whom it has seen.
-struct Cast {
-    simulation: Simulation,
-    plan: Plan,
-    /// Keys in the order in which they came, which lead to everybody.
-    keys: Vec<(String, String)>,
-    known: BTreeSet<(String, String)>,
-}
-
-impl Cast {
-    fn new(definition: &Definition) -> Result<Cast, Failure> {
-        // What was found to be valid compiles.
-        let plan = Plan::compile(definition).map_err(|_| Failure::new("the definition does not compile"))?;
-        let simulation = Simulation::new(definition)?;
-        Ok(Cast { simulation, plan, keys: Vec::new(), known: BTreeSet::new() })
-    }
-
-    /// When an event says that it happened, Unix milliseconds.
-    fn said_ms(&self, sent: &Sent) -> Option<i64> {
-        let event = self.event(sent, i64::MAX)?;
-        Some(event.time_ms).filter(|time_ms| *time_ms < i64::MAX)
-    }
-
-    fn event(&self, sent: &Sent, arrival_ms: i64) -> Option<Event> {
-        let table = self.plan.table(&sent.database, &sent.table)?;
-        let columns: EngineValue = serde_json::from_value(sent.event.clone()).ok()?;
-        let EngineValue::Object(columns) = columns else { return None };
-        Some(self.plan.event(table, columns, arrival_ms, String::new(), SentAt::Absent))
-    }
-
-    fn import(&mut self, file: &Path, now_ms: i64) -> Result<(), Failure> {
-        let shown = file.display();
-        let key = self.plan.lookup_key().unwrap_or_default().to_owned();
-        let mut lines = Lines::new(lines::open(file)?);
-        while let Some(line) = lines.next().map_err(|error| Failure::of_file("read", &shown, error))? {
-            let place = format!("{shown}:{}", line.number);
-            let row = line.text.ok_or_else(|| Failure::new(format!("{place}: the row is over 1 MiB")))?;
-            let answer = self.simulation.import(&row, now_ms).map_err(|failure| failure.at(&place))?;
-            if let Some(reason) = answer["rejected"][0]["reason"].as_str() {
-                note(&format!("{place}: rejected: {}", clean(reason)));
-                continue;
-            }
-            let row: Value = serde_json::from_slice(&row).unwrap_or(Value::Null);
-            if let Some(value) = row[&key].as_str() {
-                self.met(&key, value);
-            }
-        }
-        Ok(())
-    }
-
-    /// The outcome of an event, the profile that it went to, and the columns of the keys that were refused, in order.
-    fn play(&mut self, sent: &Sent, sender: Sender, now_ms: i64) -> (Outcome, Option<Value>, Vec<String>) {
-        let sender = sent.sender.unwrap_or(sender);
-        let outcome = self.simulation.event(sender, &sent.database, &sent.table, &sent.event, now_ms);
-        let evidence = Evidence { server: sender == Sender::Server, keys: &[] };
-        let keys = self.event(sent, now_ms).map(|event| self.plan.keys(&event, &evidence));
-        let refused =
-            keys.iter().flat_map(|keys| keys.refused.iter().map(|refused| refused.name.clone())).collect();
-        // Every usable key leads to the profile that the event went to.
-        let key = keys.and_then(|keys| keys.usable.into_iter().next());
-        let profile = key.and_then(|key| {
-            self.met(&key.name, &key.value);
-            self.simulation.profile(&key.name, &key.value, now_ms)
-        });
-        (outcome, profile, refused)
-    }
-
-    fn met(&mut self, name: &str, value: &str) {
-        let key = (name.to_owned(), value.to_owned());
-        if self.known.insert(key.clone()) {
-            self.keys.push(key);
-        }
-    }
-
-    /// The profiles that there are, in the order in which they were met.
-    fn everybody(&mut self, now_ms: i64) -> Vec<Value> {
-        let mut found: Vec<Value> = Vec::new();
-        let mut ids = BTreeSet::new();
-        for (name, value) in &self.keys {
-            let profile = self.simulation.profile(name, value, now_ms);
-            found.extend(profile.filter(|profile| ids.insert(profile["id"].to_string())));
-        }
-        found
-    }
 }

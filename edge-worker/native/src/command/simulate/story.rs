@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::sent::Sent;
+use super::Sent;
 use crate::clock::rfc3339;
 use crate::simulation::Outcome;
 use crate::terminal::clean;

@@ -1,4 +1,4 @@
-//! The file of a simulation: one event a line, with the table that it arrives at.
+//! A file of events: one a line, with the table that it arrives at.
 
 use std::path::Path;
 
