@@ -16,7 +16,7 @@ use usher_engine::value::Value;
 
 use crate::limits::{
     BATCH_EVENTS_MAX, BATCH_VALUES_MAX, DOCUMENT_DEPTH_MAX, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, EVENT_KEYS_MAX,
-    EVENT_VALUES_MAX, IMPORT_VALUES_MAX, OBJECT_KEYS_MAX,
+    EVENT_VALUES_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX, OBJECT_KEYS_MAX,
 };
 use crate::plane::HAS_CONTROL_PLANE;
 
@@ -197,9 +197,16 @@ pub(crate) fn lines(body: &[u8]) -> Lines<'_> {
 }
 
 impl Lines<'_> {
-    /// True if no further line is read.
-    pub(crate) fn is_over_bound(&self) -> bool {
-        self.left == 0
+    /// The bound that the line read last is over, and what to do, as the detail of a refusal. `rows` are those before it.
+    pub(crate) fn over_bound(&self, rows: usize) -> Option<String> {
+        let bound = if self.left == 0 {
+            format!("{IMPORT_VALUES_MAX} values")
+        } else if rows >= IMPORT_ROWS_MAX {
+            format!("{IMPORT_ROWS_MAX} rows")
+        } else {
+            return None;
+        };
+        Some(format!("more than {bound}; send them in several requests"))
     }
 }
 
@@ -441,7 +448,12 @@ mod tests {
             lines.next().map(|(line, _, row)| (line, row)),
             Some((most + 1, Err(Unreadable::TooLarge)))
         );
-        assert!(lines.is_over_bound());
+        let values = format!("more than {IMPORT_VALUES_MAX} values; send them in several requests");
+        assert_eq!(lines.over_bound(0), Some(values));
+        let lines = super::lines(b"{}");
+        assert_eq!(lines.over_bound(IMPORT_ROWS_MAX - 1), None);
+        let rows = format!("more than {IMPORT_ROWS_MAX} rows; send them in several requests");
+        assert_eq!(lines.over_bound(IMPORT_ROWS_MAX), Some(rows));
     }
 
     #[test]

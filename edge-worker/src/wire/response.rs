@@ -1,6 +1,6 @@
 //! HTTP responses: answers, refusals and CORS.
 
-use super::json::Json;
+use super::json::{Json, Object};
 use super::read::Unreadable;
 use crate::error::Refusal;
 use crate::metrics::Counts;
@@ -86,15 +86,22 @@ impl Response {
 
     /// A refusal in the format of the native routes, with a hint where there is one.
     pub(crate) fn problem(refusal: Refusal, detail: Option<&str>) -> Response {
+        Response::problem_with(refusal, |o| {
+            if let Some(detail) = detail {
+                o.field("detail").text(detail);
+            }
+        })
+    }
+
+    /// The same, with further fields.
+    pub(crate) fn problem_with(refusal: Refusal, fields: impl FnOnce(&mut Object<'_>)) -> Response {
         let mut body = Json::new();
         body.object(|o| {
             o.field("type").text("about:blank");
             o.field("title").text(refusal.message);
             o.field("status").number(i64::from(refusal.status));
             o.field("code").text(refusal.name);
-            if let Some(detail) = detail {
-                o.field("detail").text(detail);
-            }
+            fields(o);
         });
         Response::typed(refusal.status, "application/problem+json", body.into_bytes())
     }

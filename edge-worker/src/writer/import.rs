@@ -14,9 +14,7 @@ use super::parts::Parts;
 use super::set::{KeysRead, ProfileIndex, ProfileSet, unreadable};
 use crate::edge::Edge;
 use crate::error::Refusal;
-use crate::limits::{
-    IMPORT_IGNORED_MAX, IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX,
-};
+use crate::limits::{IMPORT_IGNORED_MAX, IMPORT_REFUSALS_MAX, IMPORT_REJECTIONS_MAX};
 use crate::log::Line;
 use crate::message::Import;
 use crate::outcome::{Folded, Outcome, forget_all};
@@ -107,16 +105,9 @@ pub(super) fn open(
     let handed = across.as_ref().map_or_else(Vec::new, Across::handed_lines);
     // Of a part the lines are numbered as in the whole.
     let mut numbers = across.as_ref().and_then(|across| across.part.as_ref()).map(|part| part.places.iter());
-    let over = |what: String| {
-        let detail = format!("more than {what}; send them in several requests");
-        Err(Response::problem(Refusal::TOO_LARGE, Some(&detail)))
-    };
     while let Some((line, place, row)) = lines.next() {
-        if lines.is_over_bound() {
-            return over(format!("{IMPORT_VALUES_MAX} values"));
-        }
-        if records.len() + rejected.len() == IMPORT_ROWS_MAX {
-            return over(format!("{IMPORT_ROWS_MAX} rows"));
+        if let Some(detail) = lines.over_bound(records.len() + rejected.len()) {
+            return Err(Response::problem(Refusal::TOO_LARGE, Some(&detail)));
         }
         let number = numbers.as_mut().and_then(Iterator::next);
         let line = number.map_or(line, |(number, _)| usize::try_from(*number).unwrap_or(line));
@@ -449,7 +440,7 @@ mod tests {
 
     use super::*;
     use crate::bundle::{bundle_of, hash_of};
-    use crate::limits::BATCH_BYTES_MAX;
+    use crate::limits::{BATCH_BYTES_MAX, IMPORT_ROWS_MAX};
     use crate::message::Ambient;
     use crate::store::Pointer;
 

@@ -9,7 +9,7 @@ use usher_engine::{Plan, RefusedRow};
 use super::outcomes::{PAST, ask, refused, stored, switched, write_to};
 use crate::edge::Running;
 use crate::error::Refusal;
-use crate::limits::{IMPORT_IGNORED_MAX, IMPORT_REJECTIONS_MAX, IMPORT_ROWS_MAX, IMPORT_VALUES_MAX};
+use crate::limits::{IMPORT_IGNORED_MAX, IMPORT_REJECTIONS_MAX};
 use crate::message::{KeyOf, Load, OfTable, TableAct};
 use crate::outcome::{Folded, Outcome};
 use crate::shard;
@@ -127,16 +127,9 @@ struct Parsed<'b> {
 fn parse<'b>(plan: &Plan, table: &Table, body: &'b [u8]) -> Result<Parsed<'b>, Response> {
     let mut parsed = Parsed::default();
     let mut lines = read::lines(body);
-    let over = |what: String| {
-        let detail = format!("more than {what}; send them in several requests");
-        Err(Response::problem(Refusal::TOO_LARGE, Some(&detail)))
-    };
     while let Some((line, place, row)) = lines.next() {
-        if lines.is_over_bound() {
-            return over(format!("{IMPORT_VALUES_MAX} values"));
-        }
-        if parsed.rows.len() + parsed.rejected.len() == IMPORT_ROWS_MAX {
-            return over(format!("{IMPORT_ROWS_MAX} rows"));
+        if let Some(detail) = lines.over_bound(parsed.rows.len() + parsed.rejected.len()) {
+            return Err(Response::problem(Refusal::TOO_LARGE, Some(&detail)));
         }
         let Ok(row) = row else {
             let reason = "It is no JSON object within the bounds of an event.";
@@ -183,16 +176,7 @@ impl Parsed<'_> {
 
     /// The answer to the last request of a replacement some rows of which are refused.
     fn refusal(&self) -> Response {
-        let refusal = Refusal::ROWS_REJECTED;
-        let mut body = Json::new();
-        body.object(|o| {
-            o.field("type").text("about:blank");
-            o.field("title").text(refusal.message);
-            o.field("status").number(i64::from(refusal.status));
-            o.field("code").text(refusal.name);
-            self.rejections(o);
-        });
-        Response::typed(refusal.status, "application/problem+json", body.into_bytes())
+        Response::problem_with(Refusal::ROWS_REJECTED, |o| self.rejections(o))
     }
 
     fn rejections(&self, o: &mut Object<'_>) {
