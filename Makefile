@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo site rules attacks test sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine size-peers bench-engine bench-edge bench-journeys bench-pipelines lint clean-state setup
+.PHONY: help demo site rules attacks test test-broker sim soak costs mutants fuzz fuzz-module worker device sdk rust-worker spin size size-engine size-peers bench-engine bench-edge bench-journeys bench-pipelines lint clean-state setup
 
 PORT ?= 8787
 WORKER := target/worker/release
@@ -34,6 +34,9 @@ site: setup ## write the demo as plain files for any static host into target/sit
 
 rules: setup ## build what checks definitions in the demo's tab Rules into target/rules; the next `make demo` has it
 	@node www/rules/build.mjs $(TARGET)/rules
+
+test-broker: setup ## pipelines on a broker: the mock cluster of its client
+	@cargo test --locked -p usher --features kafka --test broker
 
 test: setup ## run every test, layer by layer
 	@node tests/run.mjs

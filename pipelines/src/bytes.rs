@@ -48,6 +48,12 @@ impl Writer {
         self.count(text.len()).rest(text)
     }
 
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Writer {
+        let mut w = self.count(bytes.len());
+        w.0.extend_from_slice(bytes);
+        w
+    }
+
     pub(crate) fn byte(mut self, byte: u8) -> Writer {
         self.0.push(byte);
         self
@@ -136,6 +142,11 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(count)?).ok()
     }
 
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let count = self.count()?;
+        self.take(count)
+    }
+
     pub(crate) fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         match self.byte()? {
             0 => Some(None),
@@ -160,6 +171,11 @@ impl<'a> Reader<'a> {
             7 => Value::Object(self.columns()?),
             _ => return None,
         })
+    }
+
+    /// True if nothing is left.
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn end(&self) -> Option<()> {

@@ -1,13 +1,14 @@
 //! Streams that run together: rows that one writes to a topic are taken by those that read it, in the order in which they come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use usher_engine::value::Value;
 
 use crate::output::{Output, OutputRow};
 use crate::record::Record;
-use crate::state::Change;
+use crate::state::{Change, Entry};
 use crate::stream::Stream;
+use crate::written::Rebuilt;
 
 /// One use of a topic.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,23 @@ enum Use {
 pub struct Chain {
     streams: Vec<Stream>,
     uses: BTreeMap<String, Vec<Use>>,
+}
+
+/// A partition of a topic of events that is this process's from now on, with its state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The offset of the next record.
+    pub next: u64,
+    /// The entries of the state, by the places of streams.
+    pub entries: Vec<(usize, Vec<Entry>)>,
+    /// Of a state that is made again from records that come again.
+    pub rebuilt: Option<Rebuilt>,
+    /// By topics that are written: the offsets of events whose rows stand there, and not all of which were committed.
+    pub written: BTreeMap<String, BTreeSet<u64>>,
 }
 
 /// A thing that came out of the stream at this place.
@@ -96,6 +114,73 @@ impl Chain {
             }
         }
         inputs
+    }
+
+    /// The topic from outside whose events a stream takes, directly or by other streams.
+    pub fn root(&self, place: usize) -> Option<&str> {
+        let from = self.streams.get(place)?.plan().from.as_str();
+        match self.streams.iter().position(|stream| stream.plan().output() == from) {
+            Some(writer) => self.root(writer),
+            None => Some(from),
+        }
+    }
+
+    /// The places of the streams whose events come from a topic from outside.
+    fn places(&self, topic: &str) -> Vec<usize> {
+        (0..self.streams.len()).filter(|place| self.root(*place) == Some(topic)).collect()
+    }
+
+    /// Takes a partition with its state.
+    ///
+    /// # Errors
+    ///
+    /// An entry cannot be read; the text is for people.
+    pub fn give(&mut self, given: Given) -> Result<(), String> {
+        let Given { topic, partition, next, mut entries, rebuilt, written } = given;
+        for place in self.places(&topic) {
+            let own = entries.iter_mut().find(|(of, _)| *of == place);
+            let own = own.map(|(_, entries)| std::mem::take(entries)).unwrap_or_default();
+            let Some(stream) = self.streams.get_mut(place) else { continue };
+            stream.give(partition, own)?;
+            stream.partition(partition).rebuilt = rebuilt;
+            if let Some(offsets) = written.get(stream.plan().output()) {
+                stream.mark(partition, offsets, next);
+            }
+        }
+        Ok(())
+    }
+
+    /// A partition is another process's from now on: its state leaves the memory.
+    pub fn take(&mut self, topic: &str, partition: u32) {
+        for place in self.places(topic) {
+            if let Some(stream) = self.streams.get_mut(place) {
+                stream.drop_partition(partition);
+            }
+        }
+    }
+
+    /// The clock of a partition of a topic of events.
+    pub fn clock_ms(&self, topic: &str, partition: u32) -> Option<i64> {
+        let place = self.places(topic).first().copied()?;
+        self.streams.get(place)?.clock_ms(partition).filter(|clock_ms| *clock_ms > i64::MIN)
+    }
+
+    /// The longest time for which an event of a topic counts, from its time to the moment at which its id is forgotten.
+    pub fn reach_ms(&self, topic: &str) -> i64 {
+        let streams = self.places(topic).into_iter().filter_map(|place| self.streams.get(place));
+        streams.map(Stream::row_lag_ms).max().unwrap_or(0)
+    }
+
+    /// A null value of a joined topic deletes the rows that messages with its key brought.
+    pub fn delete(&mut self, topic: &str, message: &[u8], out: &mut Vec<Out>) {
+        for used in self.uses.get(topic).cloned().unwrap_or_default() {
+            let Use::Rows(place, join) = used else { continue };
+            let mut came = Vec::new();
+            let Some(stream) = self.streams.get_mut(place) else { continue };
+            stream.delete(join, message, &mut came);
+            self.pass(place, came, out);
+            self.follow(place, out);
+        }
     }
 
     /// The columns by which rows of a topic are joined.
@@ -189,7 +274,7 @@ impl Chain {
         match used {
             Use::Events(_) => stream.chained(row, columns, clock_ms.unwrap_or(row.time_ms), &mut came),
             Use::Rows(_, join) => {
-                stream.row_of(join, columns, row.time_ms, &mut came);
+                stream.row_of(join, columns, row.time_ms, None, &mut came);
             }
         }
         self.pass(place, came, out);

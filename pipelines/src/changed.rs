@@ -25,6 +25,16 @@ impl<K: Ord> Changed<K> {
         }
     }
 
+    /// Notes nothing while something is done that the store has already.
+    pub(crate) fn unnoted(&mut self) -> Option<BTreeSet<K>> {
+        self.keys.take()
+    }
+
+    /// Goes on noting, after [`Changed::unnoted`].
+    pub(crate) fn noted(&mut self, keys: Option<BTreeSet<K>>) {
+        self.keys = keys;
+    }
+
     /// The keys since the last time, in their order.
     pub(crate) fn take(&mut self) -> BTreeSet<K> {
         self.keys.as_mut().map(std::mem::take).unwrap_or_default()

@@ -11,6 +11,8 @@ pub struct Counts {
     pub duplicates: u64,
     /// Events for which WHERE is not true.
     pub filtered: u64,
+    /// Events whose row stood in the output before this process read them, or that ended before.
+    pub written_before: u64,
     /// Events without the row of a `JOIN`, where nothing waits.
     pub unjoined: u64,
     /// Events whose TTL ended before their rows came.

@@ -20,6 +20,8 @@ pub(crate) struct Event {
     /// The moment since which its TTL runs: its time, or in a chain the moment at which it was emitted.
     pub(crate) since_ms: i64,
     pub(crate) columns: Vec<(String, Value)>,
+    /// True if its row stands in the output, or it ended, before this process read it.
+    pub(crate) is_written: bool,
 }
 
 /// The rows that an event looks up: the join, and the text of the key.
@@ -67,7 +69,7 @@ impl Held {
 
     /// The same, for an event that has its number.
     pub(crate) fn insert(&mut self, number: u64, event: Event, lookups: Lookups, until_ms: i64) {
-        self.next = self.next.max(number.saturating_add(1));
+        self.reserve(number);
         self.changed.note(|| number);
         if let Some(id) = &event.id {
             self.by_id.insert((event.partition, Rc::clone(id)), number);
@@ -93,7 +95,9 @@ impl Held {
         let Waiting { event, until_ms, .. } = self.events.get(&number)?;
         let w = Writer::default().u32(event.partition).u64(event.offset);
         let w = w.i64(event.time_ms).i64(event.since_ms).i64(*until_ms);
-        Some(w.optional(event.id.as_deref(), Writer::text).columns(&event.columns).done())
+        let w = w.optional(event.id.as_deref(), Writer::text).columns(&event.columns);
+        // Only where it is true, because states of before have none.
+        Some(if event.is_written { w.byte(1) } else { w }.done())
     }
 
     /// The event of bytes, and the moment after which it is over.
@@ -102,7 +106,9 @@ impl Held {
         let (partition, offset) = (r.u32()?, r.u64()?);
         let (time_ms, since_ms, until_ms) = (r.i64()?, r.i64()?, r.i64()?);
         let id = r.optional(Reader::text)?.map(Rc::from);
-        let event = Event { partition, offset, id, time_ms, since_ms, columns: r.columns()? };
+        let columns = r.columns()?;
+        let is_written = !r.is_done() && r.byte()? == 1;
+        let event = Event { partition, offset, id, time_ms, since_ms, columns, is_written };
         r.end()?;
         Some((event, until_ms))
     }
@@ -135,6 +141,31 @@ impl Held {
         let next = self.by_end.range((partition, i64::MIN, 0)..).next();
         next.filter(|(of, until_ms, _)| *of == partition && *until_ms < clock_ms)
             .map(|(_, _, number)| *number)
+    }
+
+    /// The numbers of the events of a partition.
+    pub(crate) fn of(&self, partition: u32) -> Vec<u64> {
+        let from = self.by_end.range((partition, i64::MIN, 0)..);
+        from.take_while(|(of, ..)| *of == partition).map(|(_, _, number)| *number).collect()
+    }
+
+    /// Notes of the events of a partition at these offsets that their rows stand in the output, and returns the offsets that are
+    /// of other events.
+    pub(crate) fn mark(&mut self, partition: u32, offsets: &BTreeSet<u64>) -> BTreeSet<u64> {
+        let mut rest = offsets.clone();
+        for number in self.of(partition) {
+            let Some(waiting) = self.events.get_mut(&number) else { continue };
+            if rest.remove(&waiting.event.offset) {
+                waiting.event.is_written = true;
+                self.changed.note(|| number);
+            }
+        }
+        rest
+    }
+
+    /// A number that the store has, and an event that comes must not get.
+    pub(crate) fn reserve(&mut self, number: u64) {
+        self.next = self.next.max(number.saturating_add(1));
     }
 
     /// The event that waits longest.

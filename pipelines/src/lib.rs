@@ -21,13 +21,15 @@ mod runner;
 mod scope;
 mod state;
 mod stream;
+mod written;
 
 pub use aggregates::Aggregates;
-pub use chain::{Chain, Out};
+pub use chain::{Chain, Given, Out};
 pub use counts::{Counts, JoinCounts};
 pub use output::{EndReason, Ended, Origin, Output, OutputRow};
 pub use plan::Plan;
 pub use record::{DELETED, Record};
-pub use runner::{Arrival, Polled, Read, Refused, RefusedReason, Runner, Sink, Source, Step};
-pub use state::Change;
+pub use runner::{Arrival, Part, Payload, Polled, Read, Refused, RefusedReason, Runner, Sink, Source, Step};
+pub use state::{Change, Entry, partition_of};
 pub use stream::{Bounds, Stream};
+pub use written::Rebuilt;

@@ -36,6 +36,8 @@ pub struct OutputRow {
     pub key: Option<String>,
     /// The columns, in the order of the query; what is missing is null.
     pub columns: Vec<(Rc<str>, Value)>,
+    /// True for a row that stands in its output already: it is for those that read it in the process, and not to be written again.
+    pub is_written: bool,
 }
 
 impl Serialize for OutputRow {

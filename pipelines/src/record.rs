@@ -15,6 +15,8 @@ pub struct Record {
     pub offset: u64,
     /// Its own timestamp in Unix milliseconds; of a line the start of the run.
     pub arrival_ms: i64,
+    /// The key of its message; a line has none.
+    pub key: Option<Vec<u8>>,
     /// Its columns in the order in which they were written.
     pub columns: Vec<(String, Value)>,
 }

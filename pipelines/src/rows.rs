@@ -14,16 +14,49 @@ use crate::record::{bytes_of, find};
 pub(crate) struct Row {
     pub(crate) time_ms: i64,
     pub(crate) columns: Columns,
+    pub(crate) brought: Brought,
 }
+
+/// The key of the message that brought a row.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Brought {
+    /// It had none.
+    ByNone,
+    /// It is the row's own.
+    ByItsKey,
+    /// Another one.
+    By(Box<[u8]>),
+}
+
+impl Brought {
+    pub(crate) fn new(message: Option<Vec<u8>>, key: &str) -> Brought {
+        match message {
+            None => Brought::ByNone,
+            Some(message) if message == key.as_bytes() => Brought::ByItsKey,
+            Some(message) => Brought::By(message.into()),
+        }
+    }
+}
+
+/// The kind of a row's bytes: whether its columns are those that are read or all, and what brought it.
+const WHOLE: u8 = 1;
+const BY_ITS_KEY: u8 = 2;
+const BY_ANOTHER: u8 = 4;
 
 impl Row {
     pub(crate) fn write(&self) -> Vec<u8> {
+        let whole = if matches!(self.columns, Columns::Whole(_)) { WHOLE } else { 0 };
         let w = Writer::default().i64(self.time_ms);
+        let w = match &self.brought {
+            Brought::ByNone => w.byte(whole),
+            Brought::ByItsKey => w.byte(whole | BY_ITS_KEY),
+            Brought::By(message) => w.byte(whole | BY_ANOTHER).bytes(message),
+        };
         match &self.columns {
             Columns::Read(values) => values
                 .iter()
-                .fold(w.byte(0).count(values.len()), |w, value| w.optional(value.as_ref(), Writer::value)),
-            Columns::Whole(columns) => w.byte(1).columns(columns),
+                .fold(w.count(values.len()), |w, value| w.optional(value.as_ref(), Writer::value)),
+            Columns::Whole(columns) => w.columns(columns),
         }
         .done()
     }
@@ -31,13 +64,19 @@ impl Row {
     pub(crate) fn read(bytes: &[u8]) -> Option<Row> {
         let mut r = Reader::new(bytes);
         let time_ms = r.i64()?;
-        let columns = match r.byte()? {
-            0 => Columns::Read((0..r.count()?).map(|_| r.optional(Reader::value)).collect::<Option<_>>()?),
-            1 => Columns::Whole(r.columns()?),
+        let kind = r.byte()?;
+        let brought = match kind & !WHOLE {
+            0 => Brought::ByNone,
+            BY_ITS_KEY => Brought::ByItsKey,
+            BY_ANOTHER => Brought::By(r.bytes()?.into()),
             _ => return None,
         };
+        let columns = match kind & WHOLE {
+            0 => Columns::Read((0..r.count()?).map(|_| r.optional(Reader::value)).collect::<Option<_>>()?),
+            _ => Columns::Whole(r.columns()?),
+        };
         r.end()?;
-        Some(Row { time_ms, columns })
+        Some(Row { time_ms, columns, brought })
     }
 }
 
@@ -85,13 +124,17 @@ pub(crate) struct Rows {
     rows: HashMap<Rc<str>, Rc<Row>>,
     /// By time, where rows are forgotten.
     by_time: BTreeSet<(i64, Rc<str>)>,
+    /// The keys of the rows that a message with another key brought.
+    by_message: HashMap<Box<[u8]>, BTreeSet<Rc<str>>>,
     forgets: bool,
     bytes: u64,
     pub(crate) changed: Changed<Rc<str>>,
 }
 
 /// Bytes that a row takes beside its values and its key: the entry of the table and the counts of its parts.
-const ROW_BYTES: usize = 96;
+const ROW_BYTES: usize = 112;
+/// Bytes that the key of a message takes beside its text: its entry in a table of its own.
+const MESSAGE_BYTES: usize = 96;
 
 impl Rows {
     /// `forgets`: rows have a TTL, so that [`Rows::forget`] has to find them by their time.
@@ -120,7 +163,18 @@ impl Rows {
         if self.forgets {
             self.by_time.insert((row.time_ms, Rc::clone(&key)));
         }
+        if let Brought::By(message) = &row.brought {
+            self.by_message.entry(message.clone()).or_default().insert(Rc::clone(&key));
+        }
         self.rows.insert(key, Rc::new(row));
+    }
+
+    /// The keys of the rows that messages with this key brought.
+    pub(crate) fn brought_by(&self, message: &[u8]) -> Vec<Rc<str>> {
+        let own = std::str::from_utf8(message).ok().and_then(|key| self.rows.get_key_value(key));
+        let own = own.filter(|(_, row)| row.brought == Brought::ByItsKey).map(|(key, _)| Rc::clone(key));
+        let others = self.by_message.get(message).into_iter().flatten().cloned();
+        own.into_iter().chain(others).collect()
     }
 
     /// True if there was one.
@@ -128,6 +182,14 @@ impl Rows {
         let Some((key, row)) = self.rows.remove_entry(key) else { return false };
         self.bytes = self.bytes.saturating_sub(bytes(&key, &row));
         self.changed.note(|| Rc::clone(&key));
+        if let Brought::By(message) = &row.brought
+            && let Some(keys) = self.by_message.get_mut(message)
+        {
+            keys.remove(&key);
+            if keys.is_empty() {
+                self.by_message.remove(message);
+            }
+        }
         if self.forgets {
             self.by_time.remove(&(row.time_ms, key));
         }
@@ -146,5 +208,9 @@ impl Rows {
 }
 
 fn bytes(key: &str, row: &Row) -> u64 {
-    (ROW_BYTES + key.len() + row.columns.bytes()) as u64
+    let brought = match &row.brought {
+        Brought::By(message) => MESSAGE_BYTES + message.len(),
+        Brought::ByNone | Brought::ByItsKey => 0,
+    };
+    (ROW_BYTES + key.len() + row.columns.bytes() + brought) as u64
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use usher_engine::value::Value;
 
-use crate::chain::{Chain, Out};
+use crate::chain::{Chain, Given, Out};
 use crate::limits::REFUSED_BYTES_MAX;
 use crate::output::{Ended, Output, OutputRow};
 use crate::plan::Plan;
@@ -31,17 +31,49 @@ pub struct Arrival {
     pub arrival_ms: i64,
     /// The place after it in its source; in a file the number of bytes up to there.
     pub end: u64,
-    /// Its value as JSON; `Err`: why it could not be read.
-    pub text: Result<Vec<u8>, String>,
+    /// The key of its message; a line has none.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub payload: Payload,
 }
+
+/// The value of a record as it arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// Text that should be JSON.
+    Json(Vec<u8>),
+    /// A null value: what the record's key brought is deleted.
+    Null,
+    /// It could not be read, for this reason.
+    Unreadable(String),
+}
+
+impl Payload {
+    /// The bytes as they came, as far as they are there.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Payload::Json(bytes) => bytes,
+            Payload::Null | Payload::Unreadable(_) => &[],
+        }
+    }
+}
+
+/// A partition of a topic.
+pub type Part = (Arc<str>, u32);
 
 /// The next thing of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Polled {
     /// A record.
     Arrival(Arrival),
-    /// Nothing came in the time given.
+    /// Partitions of topics of events are this process's from now on.
+    Given(Vec<Given>),
+    /// Partitions of topics of events become another process's: they are committed and dropped before the source is read on.
+    Taken(Vec<Part>),
+    /// Nothing came in the time given, and all that there is was read.
     Nothing,
+    /// Nothing came in the time given, and there may be more: clocks do not move on.
+    Waiting,
     /// Nothing will come any more.
     End,
 }
@@ -54,6 +86,15 @@ pub trait Source {
     ///
     /// The source cannot be read any further; the text is for people.
     fn poll(&mut self, wait: Duration) -> Result<Polled, String>;
+
+    /// The partitions that were told as [`Polled::Taken`] are committed.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    fn released(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Takes outputs.
@@ -94,12 +135,13 @@ pub trait Sink {
     fn flush(&mut self) -> Result<(), String>;
 
     /// Stores, all or nothing: the outputs that were given, the entries of streams that changed, and how far sources were read.
-    /// Only streams that [resume](crate::Stream::resumed) commit.
+    /// Only streams that [resume](crate::Stream::resumed) commit. `chain` has the clocks as of then.
     ///
     /// # Errors
     ///
     /// The same.
-    fn commit(&mut self, changes: Vec<(usize, Change)>, read: Vec<Read>) -> Result<(), String>;
+    fn commit(&mut self, changes: Vec<(usize, Change)>, read: Vec<Read>, chain: &Chain)
+    -> Result<(), String>;
 }
 
 /// How far a partition was read.
@@ -139,8 +181,18 @@ pub struct Refused {
     pub partition: u32,
     /// Its offset.
     pub offset: u64,
-    /// The record as it came, or its beginning.
-    pub record: String,
+    /// The key of its message.
+    pub key: Option<Vec<u8>>,
+    /// The record as it came; empty for one that could not be read.
+    pub record: Vec<u8>,
+}
+
+impl Refused {
+    /// The record as text, or its beginning.
+    pub fn text(&self) -> String {
+        let kept = self.record.get(..REFUSED_BYTES_MAX).unwrap_or(&self.record);
+        String::from_utf8_lossy(kept).into_owned()
+    }
 }
 
 /// The reason for which a record was refused.
@@ -185,7 +237,7 @@ pub struct Runner<S, K> {
     sink: K,
     refused: u64,
     /// The partitions that were read since the last commit: the offset of the last record, and the place after it.
-    read: BTreeMap<(Arc<str>, u32), (u64, u64)>,
+    read: BTreeMap<Part, (u64, u64)>,
     /// The time between commits, where the stream commits.
     commit_every_ms: Option<i64>,
     committed_ms: i64,
@@ -225,7 +277,7 @@ impl<S: Source, K: Sink> Runner<S, K> {
         self.committed_ms = now_ms();
         while !stop.load(Ordering::Relaxed) {
             let polled = match self.source.poll(Duration::ZERO)? {
-                Polled::Nothing => {
+                Polled::Nothing | Polled::Waiting => {
                     self.sink.flush()?;
                     let wait_ms = self.commit_due_ms(now_ms());
                     self.source.poll(wait_ms.map_or(TICK, |ms| TICK.min(Duration::from_millis(ms))))?
@@ -238,6 +290,17 @@ impl<S: Source, K: Sink> Runner<S, K> {
                 Polled::Nothing => {
                     self.sink.trace(&Step::Tick(wall_ms))?;
                     self.chain.tick(wall_ms, &mut out);
+                }
+                Polled::Waiting => {}
+                Polled::Given(partitions) => {
+                    partitions.into_iter().try_for_each(|given| self.chain.give(given))?;
+                }
+                Polled::Taken(partitions) => {
+                    self.commit(wall_ms)?;
+                    for (topic, partition) in partitions {
+                        self.chain.take(&topic, partition);
+                    }
+                    self.source.released()?;
                 }
                 Polled::End => break,
             }
@@ -268,7 +331,8 @@ impl<S: Source, K: Sink> Runner<S, K> {
         (self.committed_ms, self.uncommitted) = (wall_ms, false);
         let read = std::mem::take(&mut self.read).into_iter();
         let read = read.map(|((topic, partition), (offset, end))| Read { topic, partition, offset, end });
-        self.sink.commit(self.chain.changes(), read.collect())
+        let changes = self.chain.changes();
+        self.sink.commit(changes, read.collect(), &self.chain)
     }
 
     /// The streams, for their counts.
@@ -288,7 +352,13 @@ impl<S: Source, K: Sink> Runner<S, K> {
             self.read.insert(of, (arrival.offset, arrival.end));
             self.uncommitted = true;
         }
-        let columns = match columns(&arrival.text) {
+        if let (Payload::Null, Some(key)) = (&arrival.payload, &arrival.key)
+            && !self.chain.join_columns(&arrival.topic).is_empty()
+        {
+            self.chain.delete(&arrival.topic, key, out);
+            return Ok(());
+        }
+        let columns = match columns(&arrival.payload) {
             Ok(columns) => columns,
             Err((reason, detail)) => return self.refuse(arrival, reason, detail),
         };
@@ -296,6 +366,7 @@ impl<S: Source, K: Sink> Runner<S, K> {
             partition: arrival.partition,
             offset: arrival.offset,
             arrival_ms: arrival.arrival_ms,
+            key: arrival.key.clone(),
             columns,
         };
         if self.chain.record(&arrival.topic, record, wall_ms, out) {
@@ -311,15 +382,14 @@ impl<S: Source, K: Sink> Runner<S, K> {
 
     fn refuse(&mut self, arrival: &Arrival, reason: RefusedReason, detail: String) -> Result<(), String> {
         self.refused += 1;
-        let bytes = arrival.text.as_deref().unwrap_or_default();
-        let kept = bytes.get(..REFUSED_BYTES_MAX).unwrap_or(bytes);
         self.sink.refused(&Refused {
             reason,
             detail,
             topic: Arc::clone(&arrival.topic),
             partition: arrival.partition,
             offset: arrival.offset,
-            record: String::from_utf8_lossy(kept).into_owned(),
+            key: arrival.key.clone(),
+            record: arrival.payload.bytes().to_vec(),
         })
     }
 
@@ -328,6 +398,7 @@ impl<S: Source, K: Sink> Runner<S, K> {
         for (place, output) in out.drain(..) {
             let Some(plan) = self.chain.streams().get(place).map(Stream::plan) else { continue };
             match output {
+                Output::Row(row) if row.is_written => {}
                 Output::Row(row) => self.sink.row(plan.output(), &row)?,
                 Output::Ended(ended) => self.sink.ended(plan, &ended)?,
             }
@@ -337,8 +408,12 @@ impl<S: Source, K: Sink> Runner<S, K> {
 }
 
 /// The columns of a record, or why it has none.
-fn columns(text: &Result<Vec<u8>, String>) -> Result<Vec<(String, Value)>, (RefusedReason, String)> {
-    let bytes = text.as_ref().map_err(|why| (RefusedReason::Unreadable, why.clone()))?;
+fn columns(payload: &Payload) -> Result<Vec<(String, Value)>, (RefusedReason, String)> {
+    let bytes = match payload {
+        Payload::Json(bytes) => bytes,
+        Payload::Null => return Err((RefusedReason::NotAnObject, "it has no value".to_owned())),
+        Payload::Unreadable(why) => return Err((RefusedReason::Unreadable, why.clone())),
+    };
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(columns)) => Ok(columns),
         Ok(_) => Err((RefusedReason::NotAnObject, "a record is a JSON object".to_owned())),

@@ -22,9 +22,29 @@ const ROW: u8 = b'r';
 const HELD: u8 = b'h';
 const ID: u8 = b'i';
 const PARTITION: u8 = b'p';
+const WRITTEN: u8 = b'w';
+
+/// A key and a value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
+/// The partition whose state an entry belongs to; None: that of joined rows, which belong to none.
+pub fn partition_of(key: &[u8], value: &[u8]) -> Option<u32> {
+    let mut r = Reader::new(key);
+    match r.byte()? {
+        HELD => Reader::new(value).u32(),
+        ID | PARTITION | WRITTEN => r.u32(),
+        _ => None,
+    }
+}
 
 fn row_key(join: u32, key: &str) -> Vec<u8> {
     Writer::new(ROW).u32(join).rest(key).done()
+}
+
+/// The number of an event that waits.
+fn held_number(key: &[u8]) -> Option<u64> {
+    let mut r = Reader::new(key);
+    (r.byte()? == HELD).then(|| r.u64()).flatten()
 }
 
 fn id_key(partition: u32, id: &str) -> Vec<u8> {
@@ -51,25 +71,85 @@ impl Stream {
     pub fn resumed(
         plan: Plan,
         bounds: Bounds,
-        entries: impl IntoIterator<Item = Result<(Vec<u8>, Vec<u8>), String>>,
+        entries: impl IntoIterator<Item = Result<Entry, String>>,
     ) -> Result<Stream, String> {
         let mut stream = Stream::new(plan, bounds);
+        stream.restore_all(entries)?;
+        stream.begin();
+        Ok(stream)
+    }
+
+    /// The same without the state of partitions, which [`Chain::give`](crate::Chain::give) brings.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn resumed_rows(
+        plan: Plan,
+        bounds: Bounds,
+        entries: impl IntoIterator<Item = Result<Entry, String>>,
+    ) -> Result<Stream, String> {
+        let mut stream = Stream::new(plan, bounds);
+        let mut highest = None;
+        let of_rows = entries.into_iter().filter(|entry| match entry {
+            Ok((key, value)) if partition_of(key, value).is_some() => {
+                highest = highest.max(held_number(key));
+                false
+            }
+            _ => true,
+        });
+        stream.restore_all(of_rows)?;
+        highest.into_iter().for_each(|number| stream.held.reserve(number));
+        stream.begin();
+        Ok(stream)
+    }
+
+    /// Takes the state of a partition, which the store has.
+    pub(crate) fn give(&mut self, partition: u32, entries: Vec<Entry>) -> Result<(), String> {
+        self.drop_partition(partition);
+        let (held, written) = (self.held.changed.unnoted(), self.written.changed.unnoted());
+        let notes = std::mem::replace(&mut self.notes, false);
+        let restored = self.restore_all(entries.into_iter().map(Ok));
+        self.held.changed.noted(held);
+        self.written.changed.noted(written);
+        self.notes = notes;
+        if let Some(of) = self.partitions.get_mut(&partition).filter(|_| notes) {
+            of.begin();
+        }
+        restored
+    }
+
+    /// Drops the state of a partition from memory; the store keeps what it has.
+    pub(crate) fn drop_partition(&mut self, partition: u32) {
+        let (held, written) = (self.held.changed.unnoted(), self.written.changed.unnoted());
+        for number in self.held.of(partition) {
+            self.held.release(number);
+        }
+        self.written.clear(partition);
+        self.partitions.remove(&partition);
+        self.held.changed.noted(held);
+        self.written.changed.noted(written);
+    }
+
+    fn restore_all(
+        &mut self,
+        entries: impl IntoIterator<Item = Result<Entry, String>>,
+    ) -> Result<(), String> {
         let mut held = Vec::new();
         for entry in entries {
             let (key, value) = entry?;
             let damaged = || format!("an entry of the state is damaged: {}", key.escape_ascii());
-            match stream.restore(&key, &value).ok_or_else(damaged)? {
+            match self.restore(&key, &value).ok_or_else(damaged)? {
                 None => {}
                 Some(number) => held.push((number, Held::read(&value).ok_or_else(damaged)?)),
             }
         }
         // Which rows an event looks up follows from the rows, which are all there now.
         for (number, (event, until_ms)) in held {
-            let lookups = stream.find(&event).lookups;
-            stream.held.insert(number, event, lookups, until_ms);
+            let lookups = self.find(&event).lookups;
+            self.held.insert(number, event, lookups, until_ms);
         }
-        stream.begin();
-        Ok(stream)
+        Ok(())
     }
 
     /// Takes an entry. The number of an event that waits is left to the caller.
@@ -91,6 +171,11 @@ impl Stream {
                 key.end()?;
                 r.end()?;
             }
+            WRITTEN => {
+                self.written.note(key.u32()?, key.u64()?);
+                key.end()?;
+                r.end()?;
+            }
             HELD => {
                 let number = key.u64()?;
                 key.end()?;
@@ -105,6 +190,7 @@ impl Stream {
     fn begin(&mut self) {
         self.rows.iter_mut().for_each(|rows| rows.changed.begin());
         self.held.changed.begin();
+        self.written.changed.begin();
         self.partitions.values_mut().for_each(Partition::begin);
         self.notes = true;
     }
@@ -121,6 +207,10 @@ impl Stream {
         for number in self.held.changed.take() {
             let value = self.held.write(number);
             changes.push(Change { key: Writer::new(HELD).u64(number).done(), value });
+        }
+        for (partition, offset) in self.written.changed.take() {
+            let value = self.written.has(partition, offset).then(Vec::new);
+            changes.push(Change { key: Writer::new(WRITTEN).u32(partition).u64(offset).done(), value });
         }
         for (&partition, of) in &mut self.partitions {
             for id in of.emitted.changed.take() {

@@ -1,6 +1,6 @@
 //! A running pipeline: records in, rows out. It has no clock, reads nothing and writes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use usher_engine::value::Value;
@@ -13,8 +13,9 @@ use crate::limits::{AHEAD_MS, GRACE_MS, HELD_MAX, STATE_BYTES_MAX};
 use crate::output::{EndReason, Ended, Origin, Output, OutputRow};
 use crate::plan::Plan;
 use crate::record::{Record, find, is_tombstone, key_text};
-use crate::rows::{Columns, Row, Rows};
+use crate::rows::{Brought, Columns, Row, Rows};
 use crate::scope::Scope;
+use crate::written::{Rebuilt, Written};
 
 /// Bounds of the state of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +42,14 @@ pub(crate) struct Partition {
     pub(crate) emitted: Emitted,
     /// True if a clock changed since changes were taken.
     pub(crate) moved: bool,
+    /// While the state is made again from events that were read before.
+    pub(crate) rebuilt: Option<Rebuilt>,
 }
 
 impl Partition {
     fn new(notes: bool) -> Partition {
-        let mut new =
-            Partition { clock_ms: i64::MIN, last: (0, 0), emitted: Emitted::default(), moved: false };
+        let (last, emitted) = ((0, 0), Emitted::default());
+        let mut new = Partition { clock_ms: i64::MIN, last, emitted, moved: false, rebuilt: None };
         if notes {
             new.begin();
         }
@@ -67,6 +70,7 @@ pub struct Stream {
     pub(crate) rows: Vec<Rows>,
     pub(crate) held: Held,
     pub(crate) partitions: BTreeMap<u32, Partition>,
+    pub(crate) written: Written,
     counts: Counts,
     /// True if changes are noted, because somebody takes them.
     pub(crate) notes: bool,
@@ -106,8 +110,8 @@ impl Stream {
         let joins = plan.joins.len();
         let rows = plan.joins.iter().map(|join| Rows::new(join.ttl_ms.is_some())).collect();
         let counts = Counts { joins: vec![JoinCounts::default(); joins], ..Counts::default() };
-        let partitions = BTreeMap::new();
-        Stream { plan, bounds, rows, held: Held::default(), partitions, counts, notes: false, lag_ms: None }
+        let (held, partitions, written) = (Held::default(), BTreeMap::new(), Written::default());
+        Stream { plan, bounds, rows, held, partitions, written, counts, notes: false, lag_ms: None }
     }
 
     /// The state of a partition, made if it is not there.
@@ -131,6 +135,13 @@ impl Stream {
         self.held.len()
     }
 
+    /// Notes of events of a partition, by their offsets, that their rows stand in the output. Events before `next` that do not wait
+    /// will not come again.
+    pub(crate) fn mark(&mut self, partition: u32, offsets: &BTreeSet<u64>, next: u64) {
+        let rest = self.held.mark(partition, offsets);
+        rest.into_iter().filter(|offset| *offset >= next).for_each(|at| self.written.note(partition, at));
+    }
+
     /// The number of rows of a join.
     pub fn rows(&self, join: usize) -> usize {
         self.rows.get(join).map_or(0, Rows::len)
@@ -138,7 +149,7 @@ impl Stream {
 
     /// Takes a record of `FROM` at this time of the wall clock, Unix milliseconds.
     pub fn event(&mut self, record: Record, wall_ms: i64, out: &mut Vec<Output>) {
-        let Record { partition, offset, arrival_ms, columns } = record;
+        let Record { partition, offset, arrival_ms, columns, .. } = record;
         let has_time = TIMES.iter().any(|name| find(&columns, name).is_some());
         let resolved = Resolved::resolve(0, columns, arrival_ms, String::new());
         if !has_time || resolved.notes.iter().any(|note| BY_ARRIVAL.contains(note)) {
@@ -151,6 +162,7 @@ impl Stream {
             time_ms: resolved.time_ms,
             since_ms: resolved.time_ms,
             columns: resolved.columns,
+            is_written: false,
         };
         let clock_ms = event.time_ms.min(wall_ms.saturating_add(AHEAD_MS));
         let of = self.partition(partition);
@@ -173,7 +185,8 @@ impl Stream {
         let Origin { partition, offset } = row.origin;
         self.follow(partition, clock_ms, out);
         let (id, time_ms) = (row.id.clone(), row.time_ms);
-        self.take(Event { partition, offset, id, time_ms, since_ms: clock_ms, columns }, out);
+        let since_ms = clock_ms;
+        self.take(Event { partition, offset, id, time_ms, since_ms, columns, is_written: false }, out);
     }
 
     /// The clock of a partition is that of the stream whose rows this one takes.
@@ -198,8 +211,9 @@ impl Stream {
     }
 
     /// Takes an event, when the clock of its partition was moved on.
-    fn take(&mut self, event: Event, out: &mut Vec<Output>) {
+    fn take(&mut self, mut event: Event, out: &mut Vec<Output>) {
         self.counts.events += 1;
+        event.is_written = self.was_written(&event);
         let (partition, clock_ms) = (event.partition, self.partition(event.partition).clock_ms);
         let known = event.id.as_ref().is_some_and(|id| {
             self.held.has(partition, id)
@@ -228,10 +242,44 @@ impl Stream {
         }
     }
 
+    /// True for an event whose row stands in the output, or that ended, before this process read it.
+    fn was_written(&mut self, event: &Event) -> bool {
+        let (partition, offset) = (event.partition, event.offset);
+        let is_noted = self.written.take(partition, offset);
+        let is_first = self.lag_ms.is_none();
+        let at_once = is_first && !self.plan.is_smart();
+        let until_ms = self.until_ms(event.since_ms);
+        let Some(of) = self.partitions.get_mut(&partition) else { return is_noted };
+        if is_first && of.rebuilt.as_ref().is_some_and(|rebuilt| offset >= rebuilt.until) {
+            of.rebuilt = None;
+        }
+        // What waits for nothing came out when it was read, and what waited ended when the clock showed its end.
+        let has_ended = |rebuilt: &Rebuilt| at_once || (is_first && until_ms < rebuilt.clock_ms);
+        is_noted || of.rebuilt.as_ref().is_some_and(has_ended)
+    }
+
     /// Takes a record of a joined source, by the join's place in the query. False: it has no join column.
     pub fn row(&mut self, join: usize, record: Record, out: &mut Vec<Output>) -> bool {
-        let resolved = Resolved::resolve(0, record.columns, record.arrival_ms, String::new());
-        self.row_of(join, resolved.columns, resolved.time_ms, out)
+        let Record { arrival_ms, key, columns, .. } = record;
+        let resolved = Resolved::resolve(0, columns, arrival_ms, String::new());
+        self.row_of(join, resolved.columns, resolved.time_ms, key, out)
+    }
+
+    /// Deletes the rows of a joined source that messages with this key brought.
+    pub(crate) fn delete(&mut self, join: usize, message: &[u8], out: &mut Vec<Output>) {
+        let (Some(rows), Some(counts)) = (self.rows.get_mut(join), self.counts.joins.get_mut(join)) else {
+            return;
+        };
+        counts.deleted += 1;
+        let keys = rows.brought_by(message);
+        for key in &keys {
+            rows.remove(key);
+        }
+        for key in keys {
+            for number in self.held.that_look_up(join, &key) {
+                self.again(number, out);
+            }
+        }
     }
 
     /// The same, for columns of a known time.
@@ -240,6 +288,7 @@ impl Stream {
         join: usize,
         columns: RowColumns,
         time_ms: i64,
+        message: Option<Vec<u8>>,
         out: &mut Vec<Output>,
     ) -> bool {
         let (Some(plan), Some(rows)) = (self.plan.joins.get(join), self.rows.get_mut(join)) else {
@@ -257,7 +306,8 @@ impl Stream {
         } else {
             counts.rows += 1;
             let columns = Columns::keep(columns, plan.kept.as_deref());
-            rows.put(&key, Row { time_ms, columns });
+            let brought = Brought::new(message, &key);
+            rows.put(&key, Row { time_ms, columns, brought });
         }
         self.forget();
         for number in self.held.that_look_up(join, &key) {
@@ -269,7 +319,9 @@ impl Stream {
 
     /// Moves the clocks of idle partitions on with the wall clock.
     pub fn tick(&mut self, wall_ms: i64, out: &mut Vec<Output>) {
-        let moved = self.partitions.iter().filter_map(|(partition, of)| {
+        // One that had no event has no time yet.
+        let begun = self.partitions.iter().filter(|(_, of)| of.clock_ms > i64::MIN);
+        let moved = begun.filter_map(|(partition, of)| {
             let (wall_then_ms, clock_then_ms) = of.last;
             let clock_ms = clock_then_ms.saturating_add(wall_ms.saturating_sub(wall_then_ms).max(0));
             let clock_ms = clock_ms.min(wall_ms.saturating_add(AHEAD_MS)).max(of.clock_ms);
@@ -342,6 +394,10 @@ impl Stream {
     }
 
     fn end(&mut self, event: Event, missing: Vec<String>, reason: EndReason, out: &mut Vec<Output>) {
+        if event.is_written {
+            self.counts.written_before += 1;
+            return;
+        }
         match reason {
             EndReason::Expired => self.counts.expired += 1,
             EndReason::StateFull => self.counts.state_full += 1,
@@ -358,7 +414,11 @@ impl Stream {
             Verdict::Unjoined => self.counts.unjoined += 1,
             Verdict::Wait(_) => {}
             Verdict::Emit(row) => {
-                self.counts.emitted += 1;
+                if row.is_written {
+                    self.counts.written_before += 1;
+                } else {
+                    self.counts.emitted += 1;
+                }
                 let until_ms = self.until_ms(event.since_ms);
                 if let (Some(id), Some(of)) = (&event.id, self.partitions.get_mut(&event.partition))
                     && until_ms >= of.clock_ms
@@ -441,7 +501,8 @@ impl Stream {
             key_text(value).map(|text| text.into_owned())
         });
         let origin = Origin { partition: event.partition, offset: event.offset };
-        Verdict::Emit(OutputRow { origin, id: event.id.clone(), time_ms: event.time_ms, key, columns })
+        let (id, time_ms, is_written) = (event.id.clone(), event.time_ms, event.is_written);
+        Verdict::Emit(OutputRow { origin, id, time_ms, key, columns, is_written })
     }
 
     /// Keeps the state within its bounds.

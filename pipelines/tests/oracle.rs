@@ -339,7 +339,7 @@ fn column(name: &str, value: Value) -> (String, Value) {
 }
 
 fn record(partition: u32, wall: i64, columns: Vec<(String, Value)>) -> Record {
-    Record { partition, offset: 0, arrival_ms: wall, columns }
+    Record { partition, offset: 0, arrival_ms: wall, key: None, columns }
 }
 
 fn small(value: Option<u8>) -> Value {

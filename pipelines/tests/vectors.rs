@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use usher_config::{Source as Text, read_pipelines, render};
 use usher_engine::time::rfc3339_ms;
 use usher_pipelines::{
-    Arrival, Bounds, Chain, Change, Counts, Ended, OutputRow, Plan, Polled, Read, Refused, Runner, Sink,
-    Source, Step, Stream,
+    Arrival, Bounds, Chain, Change, Counts, Ended, OutputRow, Payload, Plan, Polled, Read, Refused, Runner,
+    Sink, Source, Step, Stream,
 };
 
 #[derive(Deserialize)]
@@ -47,6 +47,11 @@ struct VectorStep {
     arrival: Option<String>,
     #[serde(default)]
     record: String,
+    /// The key of its message.
+    key: Option<String>,
+    /// True for a value that is null.
+    #[serde(default)]
+    null: bool,
     /// All records of a file, in place of one.
     lines: Option<String>,
     #[serde(default)]
@@ -88,7 +93,8 @@ impl Source for Steps {
             offset: self.offset,
             arrival_ms,
             end: 0,
-            text: Ok(step.record.clone().into_bytes()),
+            key: step.key.clone().map(String::into_bytes),
+            payload: if step.null { Payload::Null } else { Payload::Json(step.record.clone().into_bytes()) },
         }))
     }
 }
@@ -125,7 +131,7 @@ impl Sink for Kept {
     }
 
     fn refused(&mut self, refused: &Refused) -> Result<(), String> {
-        self.keep(2, json!({"reason": refused.reason.as_str(), "record": refused.record}));
+        self.keep(2, json!({"reason": refused.reason.as_str(), "record": refused.text()}));
         Ok(())
     }
 
@@ -140,7 +146,7 @@ impl Sink for Kept {
         Ok(())
     }
 
-    fn commit(&mut self, _: Vec<(usize, Change)>, _: Vec<Read>) -> Result<(), String> {
+    fn commit(&mut self, _: Vec<(usize, Change)>, _: Vec<Read>, _: &Chain) -> Result<(), String> {
         panic!("these streams do not commit")
     }
 }
@@ -311,6 +317,8 @@ fn every_feature_of_sql_is_documented_and_answers_as_it_says() {
             partition: 0,
             arrival: None,
             record: record.to_owned(),
+            key: None,
+            null: false,
             lines: None,
             rows: Vec::new(),
             ended: Vec::new(),

@@ -233,14 +233,15 @@ counts     →
 output     →
 record     →
 emitted    → changed
+written    → changed
 held       → bytes changed record
 rows       → bytes changed record
 scope      → record rows
 plan       → rows scope
 aggregates → plan record scope
-stream     → counts emitted held output plan record rows scope
+stream     → counts emitted held output plan record rows scope written
 state      → bytes held plan rows stream
-chain      → output record state stream
+chain      → output record state stream written
 runner     → chain output plan record state stream
 ";
 

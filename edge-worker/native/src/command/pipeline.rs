@@ -1,8 +1,12 @@
 //! `usher pipeline`: events of a topic joined with others, checked, explained and run.
 
+#[cfg(feature = "kafka")]
+mod broker;
 mod explain;
 mod files;
 mod loaded;
+#[cfg(not(feature = "kafka"))]
+mod no_broker;
 mod outputs;
 mod query;
 mod run;
@@ -11,6 +15,8 @@ mod topics;
 mod validate;
 
 use clap::Subcommand;
+#[cfg(not(feature = "kafka"))]
+use no_broker as broker;
 
 use crate::exit::{Exit, Failure};
 

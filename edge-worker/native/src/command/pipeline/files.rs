@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use usher_pipelines::limits::AHEAD_RECORDS_MAX;
-use usher_pipelines::{Arrival, Polled, Source};
+use usher_pipelines::{Arrival, Payload, Polled, Source};
 
 use super::state::Place;
 use crate::exit::Failure;
@@ -101,14 +101,15 @@ fn read(file: &File, start_ms: i64, sender: &SyncSender<Result<Arrival, String>>
                 return None;
             }
         };
-        let text = text.ok_or_else(|| format!("the line is over {} bytes", lines::LINE_BYTES_MAX));
+        let too_long = || Payload::Unreadable(format!("the line is over {} bytes", lines::LINE_BYTES_MAX));
         let arrival = Arrival {
             topic: Arc::clone(&file.topic),
             partition: file.place.partition,
             offset: number,
             arrival_ms: start_ms,
             end: lines.bytes(),
-            text,
+            key: None,
+            payload: text.map_or_else(too_long, Payload::Json),
         };
         sender.send(Ok(arrival)).ok()?;
     }

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 use serde_json::json;
 use usher_engine::value::Value;
-use usher_pipelines::{Change, Ended, OutputRow, Plan, Read, Refused, RefusedReason, Sink, Step};
+use usher_pipelines::{
+    Chain, Change, Ended, OutputRow, Payload, Plan, Read, Refused, RefusedReason, Sink, Step,
+};
 
 use super::state::{self, State};
 use crate::exit::Failure;
@@ -128,10 +130,28 @@ impl Outputs {
         Ok(Outputs { rows, expired, dead, trace, state, has_told: false })
     }
 
+    fn store(&mut self, changes: Vec<(usize, Change)>, read: Vec<Read>) -> Result<(), String> {
+        let outs = [&mut self.expired, &mut self.dead, &mut self.trace].into_iter().flatten();
+        let mut lengths = Vec::new();
+        for out in outs.chain(self.rows.iter_mut().map(|(_, out)| out)) {
+            lengths.extend(out.sync()?);
+        }
+        match &mut self.state {
+            Some(state) => state.commit(changes, read, &lengths),
+            None => Ok(()),
+        }
+    }
+
     /// Stores that the outputs are as they are, before anything is written to them.
     pub(super) fn begin(&mut self) -> Result<(), String> {
-        self.commit(Vec::new(), Vec::new())
+        self.store(Vec::new(), Vec::new())
     }
+}
+
+/// The record of an event that ended, as it came.
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "a broker has a topic of such records"))]
+pub(super) fn record_line(ended: &Ended) -> impl Serialize {
+    Columns(&ended.columns)
 }
 
 /// Columns as an object.
@@ -145,9 +165,9 @@ impl Serialize for Columns<'_> {
 
 /// The first line that was refused, for people; files of other formats are recognized.
 fn first_refused(refused: &Refused) -> String {
-    let Refused { reason, detail, topic, partition, offset, record } = refused;
+    let Refused { reason, detail, topic, partition, offset, record, .. } = refused;
     let kind = if *reason == RefusedReason::NotJson { "not JSON: " } else { "" };
-    let looks_like = match record.trim_start().as_bytes() {
+    let looks_like = match record.trim_ascii_start() {
         // Its first bytes; the second one is no text.
         [0x1f, ..] => Some("gzip: unpack it first (`gunzip -c FILE`)"),
         [b'[', ..] => Some("one JSON array: write a record a line (`jq -c '.[]' FILE`)"),
@@ -204,14 +224,14 @@ impl Sink for Outputs {
             }
             return Ok(());
         };
-        let Refused { reason, detail, topic, partition, offset, record } = refused;
+        let Refused { reason, detail, topic, partition, offset, .. } = refused;
         out.line(&json!({
             "reason": reason.as_str(),
             "detail": detail,
             "topic": **topic,
             "partition": partition,
             "offset": offset,
-            "record": record,
+            "record": refused.text(),
         }))
     }
 
@@ -224,7 +244,10 @@ impl Sink for Outputs {
                 "partition": arrival.partition,
                 "offset": arrival.offset,
                 "arrival": arrival.arrival_ms,
-                "record": arrival.text.as_ref().ok().map(|text| String::from_utf8_lossy(text).into_owned()),
+                "record": match &arrival.payload {
+                    Payload::Json(text) => Some(String::from_utf8_lossy(text)),
+                    Payload::Null | Payload::Unreadable(_) => None,
+                },
             }),
             Step::Tick(at) => json!({"at": at, "tick": true}),
             Step::End => json!({"end": true}),
@@ -237,15 +260,7 @@ impl Sink for Outputs {
         others.into_iter().flatten().chain(rows).try_for_each(Out::flush)
     }
 
-    fn commit(&mut self, changes: Vec<(usize, Change)>, read: Vec<Read>) -> Result<(), String> {
-        let outs = [&mut self.expired, &mut self.dead, &mut self.trace].into_iter().flatten();
-        let mut lengths = Vec::new();
-        for out in outs.chain(self.rows.iter_mut().map(|(_, out)| out)) {
-            lengths.extend(out.sync()?);
-        }
-        match &mut self.state {
-            Some(state) => state.commit(changes, read, &lengths),
-            None => Ok(()),
-        }
+    fn commit(&mut self, changes: Vec<(usize, Change)>, read: Vec<Read>, _: &Chain) -> Result<(), String> {
+        self.store(changes, read)
     }
 }

@@ -66,7 +66,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             let Some(line) = line else { break };
             match line.text.as_deref().map(serde_json::from_slice) {
                 Some(Ok(Value::Object(columns))) => {
-                    let record = Record { partition: 0, offset: line.number, arrival_ms: now_ms, columns };
+                    let record =
+                        Record { partition: 0, offset: line.number, arrival_ms: now_ms, key: None, columns };
                     aggregates.take(record, now_ms).map_err(Failure::new)?;
                 }
                 _ => refused += 1,

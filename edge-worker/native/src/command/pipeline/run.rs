@@ -1,4 +1,4 @@
-//! `usher pipeline run`: a pipeline over files and pipes.
+//! `usher pipeline run`: a pipeline over files and pipes, or on a broker.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use usher_engine::definition::pipeline::Pipeline;
 use usher_pipelines::{Bounds, Chain, Plan, Runner, Stream};
 
+use super::broker;
 use super::files::{File, Files};
 use super::loaded::{Loaded, not_compiled};
 use super::outputs::Outputs;
@@ -20,7 +21,7 @@ use crate::exit::{Exit, Failure};
 use crate::server::Signals;
 use crate::terminal::{clean, note};
 
-/// Run pipelines over files and pipes
+/// Run pipelines over files and pipes, or on a broker
 ///
 /// Reads NDJSON, a record a line: first the joined topics, each to its end, then the events, from their files or from
 /// standard input; a file is a partition. Writes a row a line, and the counts to standard error at the end. SIGINT and SIGTERM
@@ -38,11 +39,16 @@ use crate::terminal::{clean, note};
 /// back to what was stored and go on, and events wait on. No row is lost, and none is in a file twice. What went to standard
 /// output since the last commit comes again, and what came from standard input since then is lost.
 ///
+/// With --brokers, topics are those of a broker that speaks Kafka's protocol: those of events are shared by the processes of a consumer
+/// group, joined ones are read as a whole, and rows are written to their topics. Offsets are committed with the state. Events that end go
+/// to the topic of the output with `.expired`, refused records to their own with `.dead`. It waits for a broker that does not answer.
+///
 /// Examples:
 ///   usher pipeline run pipeline.yaml --input clicks=clicks.ndjson --input products=products.ndjson
 ///   tail -f clicks.ndjson | usher pipeline run pipeline.yaml --input products=products.ndjson --output rows.ndjson
 ///   usher pipeline run pipeline.yaml --input products=products.ndjson --expired late.ndjson --dead bad.ndjson < clicks.ndjson
 ///   usher pipeline run enriched.yaml scored.yaml --input clicks=clicks.ndjson --input products=products.ndjson
+///   usher pipeline run pipeline.yaml --brokers localhost:9092 --state state
 ///   usher pipeline run pipeline.yaml --state state --input clicks=clicks.ndjson --input products=products.ndjson --output rows.ndjson
 ///
 /// Exit status: 0 fine, 1 when a file cannot be read or written, or lines were refused and there is no --dead, 2 when the
@@ -67,19 +73,40 @@ pub(super) struct Args {
     dead: Option<PathBuf>,
     /// A file for every record in the order in which it was taken, with the time
     #[arg(long, value_name = "PATH")]
-    trace: Option<PathBuf>,
+    pub(super) trace: Option<PathBuf>,
     /// A folder for the state: another run with it goes on where this one stops, also after a kill
     #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
     /// The time between commits of the state, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1_000, requires = "state")]
-    commit_ms: u64,
+    pub(super) commit_ms: u64,
     /// The most events that wait; the one that waited longest ends before there are more
     #[arg(long, value_name = "COUNT", default_value_t = usher_pipelines::limits::HELD_MAX)]
-    held_max: usize,
+    pub(super) held_max: usize,
     /// The most bytes of state, roughly: rows, waiting events and ids
     #[arg(long, value_name = "BYTES", default_value_t = usher_pipelines::limits::STATE_BYTES_MAX)]
-    state_bytes_max: u64,
+    pub(super) state_bytes_max: u64,
+    /// Read and write topics of a broker in place of files: host:port, with commas between several
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["inputs", "outputs", "expired", "dead"])]
+    brokers: Option<String>,
+    /// The consumer group; the names of the pipelines when missing
+    #[arg(long, value_name = "NAME", requires = "brokers")]
+    #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "read where there are brokers"))]
+    pub(super) group: Option<String>,
+    /// A setting of the broker's client, as librdkafka names it, such as fetch.wait.max.ms=100
+    #[arg(long, value_name = "KEY=VALUE", requires = "brokers", value_parser = setting)]
+    #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "read where there are brokers"))]
+    pub(super) client: Vec<(String, String)>,
+    /// Write JSON also where a pipeline says Avro
+    #[arg(long, requires = "brokers")]
+    #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "read where there are brokers"))]
+    pub(super) json: bool,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let parts = parts.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    parts.ok_or_else(|| "write the name and its value: fetch.wait.max.ms=100".to_owned())
 }
 
 fn input(text: &str) -> Result<Named, String> {
@@ -91,6 +118,9 @@ fn input(text: &str) -> Result<Named, String> {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let pipelines = Loaded::valid(&args.pipelines)?;
+    if let Some(brokers) = &args.brokers {
+        return broker::run(args, brokers, &pipelines);
+    }
     let bounds = Bounds { held: args.held_max, bytes: args.state_bytes_max };
     let mut chain = chain(plans(&pipelines)?, |plan| Ok(Stream::new(plan, bounds)))?;
     let (inputs, rows) = (topics::inputs(&chain, &args.inputs)?, topics::outputs(&chain, &args.outputs)?);
@@ -100,7 +130,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(folder) = &args.state {
         let mut opened = State::open(folder, &plans(&pipelines)?)?;
         chain = self::chain(plans(&pipelines)?, |plan| opened.stream(plan, bounds))?;
-        opened.order(chain.streams())?;
+        opened.order(&chain)?;
         state = Some(opened);
     }
     let read = inputs.iter().flat_map(|(_, paths)| paths).chain(&args.pipelines);
@@ -122,12 +152,16 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(if lost { Exit::Failure } else { Exit::Fine })
 }
 
-fn plans(pipelines: &[Pipeline]) -> Result<Vec<Plan>, Failure> {
+/// The plans of pipelines.
+pub(super) fn plans(pipelines: &[Pipeline]) -> Result<Vec<Plan>, Failure> {
     pipelines.iter().map(|pipeline| Plan::compile(pipeline).map_err(not_compiled)).collect()
 }
 
 /// The streams of pipelines, joined.
-fn chain(plans: Vec<Plan>, stream: impl FnMut(Plan) -> Result<Stream, Failure>) -> Result<Chain, Failure> {
+pub(super) fn chain(
+    plans: Vec<Plan>,
+    stream: impl FnMut(Plan) -> Result<Stream, Failure>,
+) -> Result<Chain, Failure> {
     let streams = plans.into_iter().map(stream).collect::<Result<_, _>>()?;
     Chain::new(streams).map_err(Failure::new)
 }
@@ -152,7 +186,7 @@ fn files(inputs: Vec<(String, Vec<PathBuf>)>, mut state: Option<&mut State>) -> 
 }
 
 /// Sets the flag when the process is told to stop.
-fn stop_on_signal(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
+pub(super) fn stop_on_signal(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -167,7 +201,7 @@ fn stop_on_signal(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
 }
 
 /// The counts of pipelines. Records are refused before any of them takes them.
-fn summaries(streams: &[Stream], refused: u64, is_kept: bool) -> String {
+pub(super) fn summaries(streams: &[Stream], refused: u64, is_kept: bool) -> String {
     let texts = streams.iter().map(|stream| {
         let waiting = if is_kept { stream.held() } else { 0 };
         summary(stream, if streams.len() == 1 { refused } else { 0 }, waiting as u64)
@@ -197,6 +231,7 @@ fn summary(stream: &Stream, refused: u64, waiting: u64) -> String {
             (counts.unjoined, "without a joined row"),
             (counts.duplicates, "duplicate"),
             (counts.expired, "expired"),
+            (counts.written_before, "written before"),
             (counts.unfinished, "waited when the input ended"),
             (waiting, "waiting in the state"),
             (counts.state_full, "left because the state was full"),

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
-use usher_pipelines::{Bounds, Change, Plan, Read, Stream};
+use usher_pipelines::{Bounds, Chain, Change, Entry, Plan, Read, Stream};
 
 use crate::exit::Failure;
 use crate::terminal::{clean, note};
@@ -24,15 +24,20 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS entry (stream INTEGER, key BLOB, value BLOB NOT NULL, PRIMARY KEY (stream, key)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS input (topic TEXT, path TEXT, partition INTEGER NOT NULL, line INTEGER NOT NULL,
         bytes INTEGER NOT NULL, head BLOB NOT NULL, PRIMARY KEY (topic, path)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS reader (name TEXT PRIMARY KEY) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS place (topic TEXT, partition INTEGER, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS output (path TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
 /// The state of pipelines on disk, which nobody else has open.
 pub(super) struct State {
-    connection: Connection,
-    folder: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) folder: PathBuf,
     /// The numbers of the pipelines, in the order in which their changes are committed.
-    numbers: Vec<i64>,
+    pub(super) numbers: Vec<i64>,
+    /// The topics that their events come from, in the same order.
+    #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "read where there are brokers"))]
+    pub(super) roots: Vec<String>,
     /// The inputs of this run, by topic and partition.
     inputs: BTreeMap<(String, u32), Input>,
 }
@@ -75,8 +80,8 @@ impl State {
                 }
                 _ => failed(&error),
             })?;
-        let (folder, numbers) = (folder.to_owned(), Vec::new());
-        let state = State { connection, folder, numbers, inputs: BTreeMap::new() };
+        let (folder, numbers, roots) = (folder.to_owned(), Vec::new(), Vec::new());
+        let state = State { connection, folder, numbers, roots, inputs: BTreeMap::new() };
         let version = state.connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
         if version.map_err(|error| state.unread(&error))? > VERSION {
             let message = format!("a newer version wrote the state in `{}`", state.folder.display());
@@ -127,17 +132,29 @@ impl State {
 
     /// The stream of a pipeline as it was committed.
     pub(super) fn stream(&self, plan: Plan, bounds: Bounds) -> Result<Stream, Failure> {
+        self.entries_of(plan, |plan, entries| Stream::resumed(plan, bounds, entries))
+    }
+
+    /// A stream made of the entries of a pipeline.
+    pub(super) fn entries_of(
+        &self,
+        plan: Plan,
+        make: impl FnOnce(Plan, &mut dyn Iterator<Item = Result<Entry, String>>) -> Result<Stream, String>,
+    ) -> Result<Stream, Failure> {
         let failed = |error: rusqlite::Error| self.unread(&error);
         let number = self.number(plan.name()).map_err(failed)?;
         let mut statement =
             self.connection.prepare("SELECT key, value FROM entry WHERE stream = ?").map_err(failed)?;
         let entries = statement.query_map([number], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
-        let entries = entries.map(|entry| entry.map_err(|error| error.to_string()));
-        Stream::resumed(plan, bounds, entries).map_err(|error| self.unread(&error))
+        let mut entries = entries.map(|entry| entry.map_err(|error| error.to_string()));
+        make(plan, &mut entries).map_err(|error| self.unread(&error))
     }
 
-    /// Changes are committed by the places of these streams.
-    pub(super) fn order(&mut self, streams: &[Stream]) -> Result<(), Failure> {
+    /// Changes are committed by the places of the streams of this chain.
+    pub(super) fn order(&mut self, chain: &Chain) -> Result<(), Failure> {
+        let streams = chain.streams();
+        let roots = (0..streams.len()).map(|place| chain.root(place).unwrap_or_default().to_owned());
+        self.roots = roots.collect();
         let numbers = streams.iter().map(|stream| self.number(stream.plan().name()));
         self.numbers = numbers.collect::<rusqlite::Result<_>>().map_err(|error| self.unread(&error))?;
         Ok(())
@@ -257,7 +274,7 @@ impl State {
         read: Vec<Read>,
         outputs: &[(String, u64)],
     ) -> Result<(), String> {
-        let State { connection, inputs, folder, numbers } = self;
+        let State { connection, inputs, folder, numbers, .. } = self;
         let done = (|| {
             let transaction = connection.transaction()?;
             put(&transaction, changes, numbers)?;
@@ -288,12 +305,13 @@ impl State {
         })
     }
 
-    fn unread(&self, error: &dyn Display) -> Failure {
+    pub(super) fn unread(&self, error: &dyn Display) -> Failure {
         Failure::of_file("read the state in", self.folder.display(), error)
     }
 }
 
-fn put(
+/// Stores changes of streams, by the numbers of their places.
+pub(super) fn put(
     transaction: &Transaction<'_>,
     changes: Vec<(usize, Change)>,
     numbers: &[i64],

@@ -1,0 +1,99 @@
+//! Rows that stand in their topics although their events were not committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+
+use super::clients::{ANSWER, Patience, Waiting, lock, shown};
+use super::place::Ends;
+use super::source::{Broker, found, list};
+
+/// The headers of a record by which it is found again.
+pub(super) const GROUP: &str = "usher-group";
+pub(super) const TOPIC: &str = "usher-topic";
+pub(super) const PARTITION: &str = "usher-partition";
+pub(super) const OFFSET: &str = "usher-offset";
+
+/// The offsets of events, by the topic that rows were written to.
+type Offsets = BTreeMap<String, BTreeSet<u64>>;
+
+/// The events whose rows stand behind these ends, by their topic and partition. The ends are those of outputs, by the topic of
+/// the events; of several the lowest counts.
+pub(super) fn written(
+    broker: &Broker,
+    ends: &BTreeMap<String, Vec<Ends>>,
+) -> Result<BTreeMap<(String, u32), Offsets>, String> {
+    let mut all: BTreeMap<(String, u32), Offsets> = BTreeMap::new();
+    for (output, events) in &broker.topics.written {
+        let Some(of_events) = ends.get(events) else { continue };
+        let begin = |partition: i32| {
+            let of = |ends: &Ends| ends.get(output).and_then(|of| of.get(&partition)).copied().unwrap_or(0);
+            of_events.iter().map(of).min().unwrap_or(0)
+        };
+        for (topic, partition, offset) in behind(broker, output, begin)? {
+            let of = all.entry((topic, partition)).or_default();
+            of.entry(output.clone()).or_default().insert(offset);
+        }
+    }
+    Ok(all)
+}
+
+/// The events of this group's rows in a topic behind an offset of each partition, up to the end that it has now.
+fn behind(
+    broker: &Broker,
+    output: &str,
+    begin: impl Fn(i32) -> u64,
+) -> Result<Vec<(String, u32, u64)>, String> {
+    let mut waiting = Waiting::new(&broker.stop);
+    let reader = broker.clients.reader()?;
+    let partitions = loop {
+        match found(&reader, output) {
+            // One that is not there has no rows.
+            Ok(partitions) => break partitions,
+            Err(error) => waiting.again(&format!("`{output}` is read"), &shown(&error), Patience::None)?,
+        }
+    };
+    let mut nexts: BTreeMap<_, _> =
+        partitions.iter().map(|partition| ((output.to_owned(), *partition), begin(*partition))).collect();
+    let mut open: BTreeSet<i32> = partitions.into_iter().collect();
+    reader.assign(&list(&nexts)).map_err(|error| shown(&error))?;
+    let mut events = Vec::new();
+    while !open.is_empty() {
+        match reader.poll(ANSWER) {
+            Some(Ok(message)) => {
+                let end = message.offset().cast_unsigned().saturating_add(1);
+                nexts.insert((output.to_owned(), message.partition()), end);
+                events.extend(origin(&message, &broker.name));
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                open.remove(&partition);
+            }
+            Some(Err(error)) => {
+                waiting.again(&format!("`{output}` is read"), &shown(&error), Patience::None)?;
+            }
+            None => waiting.again(&format!("`{output}` is read"), "no answer", Patience::None)?,
+        }
+    }
+    // What stands there now is known from now on.
+    let mut ends = lock(&broker.clients.acks.ends);
+    for (named, end) in nexts {
+        let known = ends.entry(named).or_default();
+        *known = end.max(*known);
+    }
+    Ok(events)
+}
+
+/// The event of a row that this group wrote.
+fn origin(message: &BorrowedMessage<'_>, group: &str) -> Option<(String, u32, u64)> {
+    let headers = message.headers()?;
+    let text = |name: &str| {
+        let header = headers.iter().find(|header| header.key == name)?;
+        std::str::from_utf8(header.value?).ok()
+    };
+    if text(GROUP) != Some(group) {
+        return None;
+    }
+    Some((text(TOPIC)?.to_owned(), text(PARTITION)?.parse().ok()?, text(OFFSET)?.parse().ok()?))
+}

@@ -1,0 +1,414 @@
+//! `usher pipeline run --brokers` on the client's mock cluster: rows equal those of files, and a kill loses and doubles none.
+//!
+//! The mock cluster keeps 5 MiB of a partition and drops what is before that without a word, so everything here stays below, and
+//! each reading asserts that no offset is missing.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod bed;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bed::{Directory, command, run, shop, text};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Headers, Message};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde_json::Value;
+
+/// The time after which something that should come does not come any more.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A cluster in this process.
+struct Cluster {
+    mock: MockCluster<'static, DefaultProducerContext>,
+    producer: BaseProducer,
+}
+
+/// A record as it stands in a topic.
+#[derive(Clone, Debug)]
+struct Stored {
+    key: Option<String>,
+    value: String,
+    headers: BTreeMap<String, String>,
+}
+
+impl Stored {
+    /// The topic, partition and offset of its event.
+    fn origin(&self) -> (String, u32, u64) {
+        let of = |name: &str| self.headers[name].clone();
+        (of("usher-topic"), of("usher-partition").parse().unwrap(), of("usher-offset").parse().unwrap())
+    }
+}
+
+impl Cluster {
+    fn start(topics: &[(&str, i32)]) -> Cluster {
+        let mock = MockCluster::new(1).unwrap();
+        for (topic, partitions) in topics {
+            mock.create_topic(topic, *partitions, 1).unwrap();
+        }
+        let producer = config(&mock).set("partitioner", "murmur2_random").create().unwrap();
+        Cluster { mock, producer }
+    }
+
+    /// Records by key and value; without a value the key is deleted.
+    fn produce<'a>(&self, topic: &str, records: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) {
+        for (key, value) in records {
+            let record = BaseRecord::to(topic).key(key);
+            let record = match value {
+                Some(value) => record.payload(value),
+                None => record,
+            };
+            self.producer.send::<str, str>(record).map_err(|(error, _)| error).unwrap();
+        }
+        self.producer.flush(DEADLINE).unwrap();
+    }
+
+    /// All records of a topic, in the order of its partitions.
+    fn stored(&self, topic: &str) -> Vec<Stored> {
+        let reader: BaseConsumer =
+            config(&self.mock).set("group.id", "test").set("enable.partition.eof", "true").create().unwrap();
+        let metadata = reader.fetch_metadata(Some(topic), DEADLINE).unwrap();
+        let ids: Vec<i32> =
+            metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
+        let mut list = TopicPartitionList::new();
+        for id in &ids {
+            list.add_partition_offset(topic, *id, Offset::Beginning).unwrap();
+        }
+        reader.assign(&list).unwrap();
+        let mut open: BTreeSet<i32> = ids.into_iter().collect();
+        let mut next: BTreeMap<i32, i64> = BTreeMap::new();
+        let mut stored: BTreeMap<(i32, i64), Stored> = BTreeMap::new();
+        while !open.is_empty() {
+            match reader.poll(DEADLINE).unwrap() {
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    open.remove(&partition);
+                }
+                Err(error) => panic!("{topic}: {error}"),
+                Ok(message) => {
+                    let (partition, offset) = (message.partition(), message.offset());
+                    let expected = next.insert(partition, offset + 1).unwrap_or(0);
+                    assert_eq!(offset, expected, "{topic}/{partition} has lost records");
+                    let as_text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+                    let headers =
+                        headers.map(|header| (header.key.to_owned(), as_text(header.value.unwrap())));
+                    let record = Stored {
+                        key: message.key().map(as_text),
+                        value: as_text(message.payload().unwrap_or_default()),
+                        headers: headers.collect(),
+                    };
+                    stored.insert((partition, offset), record);
+                }
+            }
+        }
+        stored.into_values().collect()
+    }
+
+    /// The records of a topic, when there are so many.
+    fn wait_for(&self, topic: &str, count: usize) -> Vec<Stored> {
+        let since = Instant::now();
+        loop {
+            let stored = self.stored(topic);
+            if stored.len() >= count {
+                return stored;
+            }
+            assert!(since.elapsed() < DEADLINE, "{} records of {count} came to {topic}", stored.len());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// `usher pipeline run` on it.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command =
+            command(&["pipeline", "run", "--json", "--brokers", &self.mock.bootstrap_servers()]);
+        command.args(args);
+        // The group notices at once that a member was killed.
+        for setting in
+            ["session.timeout.ms=1000", "heartbeat.interval.ms=100", "reconnect.backoff.max.ms=200"]
+        {
+            command.args(["--client", setting]);
+        }
+        command
+    }
+}
+
+fn config(mock: &MockCluster<'static, DefaultProducerContext>) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", mock.bootstrap_servers());
+    config
+}
+
+/// A running process, and what it says.
+struct Running {
+    child: Child,
+    err: BufReader<ChildStderr>,
+    said: String,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Running {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let err = BufReader::new(child.stderr.take().unwrap());
+        Running { child, err, said: String::new() }
+    }
+
+    /// The line with these words, when it is said.
+    fn hears(&mut self, words: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(self.err.read_line(&mut line).unwrap() > 0, "`{words}` is not in\n{}", self.said);
+            self.said += &line;
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    /// Tells it to stop, and returns its exit code and what it said.
+    fn stop(mut self) -> (Option<i32>, String) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        self.err.read_to_string(&mut self.said).unwrap();
+        (self.child.wait().unwrap().code(), self.said)
+    }
+
+    /// The same, for one that has done everything.
+    fn finish(self) -> String {
+        let (code, said) = self.stop();
+        assert_eq!(code, Some(0), "{said}");
+        said
+    }
+
+    /// True if a kill found it alive.
+    fn kill(mut self) -> bool {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap().signal() == Some(9)
+    }
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap()
+}
+
+#[test]
+fn the_shops_rows_are_those_of_files() {
+    let directory = Directory::new();
+    let pipeline = shop().join("pipeline.yaml");
+    let topics = [
+        ("user_profiles", "user_id", 1),
+        ("products", "product_id", 2),
+        ("purchase_history", "user_id", 1),
+        ("clickstreams", "user_id", 3),
+    ];
+    let cluster = Cluster::start(&topics.map(|(topic, _, partitions)| (topic, partitions)));
+    let mut from_files = command(&["pipeline", "run", text(&pipeline)]);
+    for (topic, column, _) in topics {
+        let path = shop().join("topics").join(format!("{topic}.ndjson"));
+        from_files.args(["--input", &format!("{topic}={}", path.display())]);
+        for line in fs::read_to_string(path).unwrap().lines() {
+            let key = json(line)[column].as_str().unwrap().to_owned();
+            cluster.produce(topic, [(&*key, Some(line))]);
+        }
+    }
+    let files = run(&mut from_files, "");
+    let rows: Vec<Value> = files.out.lines().map(json).collect();
+    assert!(!rows.is_empty() && rows[0].as_object().unwrap().len() == 30, "{}", files.err);
+    let state = directory.join("state");
+    let running = Running::start(cluster.command(&[text(&pipeline), "--state", text(&state)]));
+    let stored = cluster.wait_for("personalized_events", rows.len());
+    let said = running.finish();
+    let found: Vec<Value> = stored.iter().map(|record| json(&record.value)).collect();
+    assert_eq!(found, rows, "{said}");
+    assert_eq!(stored[0].key.as_deref(), rows[0]["user_id"].as_str(), "the key is the column of output.key");
+    assert_eq!(stored[0].headers["usher-group"], "personalization_engine");
+    assert_eq!(stored[0].origin().0, "clickstreams");
+}
+
+const PIPELINE: &str = "
+name: enriched
+query: |
+  SELECT c.event_id, c.user, c.product, p.category AS category FROM clicks c
+  LEFT JOIN products p ON c.product = p.product
+  WHERE c.kind IN ('view', 'cart')
+output: {topic: rows, format: json, key: user}
+emission: {require: [category]}
+state: {events: {default_ttl: 1h}, dimensions: [products]}
+";
+
+const KILLS: u64 = 8;
+const EVENTS: u64 = 400;
+
+/// An event, sometimes a copy of the one before it, of no use, or for a product that comes later.
+fn click(number: u64) -> (String, String) {
+    let of = if number % 13 == 1 { number - 1 } else { number };
+    let kind = ["view", "cart", "view", "scroll"][(of / 2 % 4) as usize];
+    let user = format!("u{}", of % 31);
+    let line = format!(
+        "{{\"event_id\": \"e{of}\", \"user\": \"{user}\", \"product\": \"p{}\", \"kind\": \"{kind}\"}}",
+        of % 20
+    );
+    (user, line)
+}
+
+#[test]
+fn kills_lose_no_row_and_double_none() {
+    let directory = Directory::new();
+    let pipeline = directory.write("p.yaml", PIPELINE);
+    let state = directory.join("state");
+    let cluster = Cluster::start(&[("products", 2), ("clicks", 3), ("rows", 4), ("clicks.dead", 1)]);
+    let product = |number: u64| {
+        let name = format!("p{number}");
+        (name.clone(), format!("{{\"product\": \"{name}\", \"category\": \"c{}\"}}", number % 3))
+    };
+    let products = |numbers: std::ops::Range<u64>| {
+        let all: Vec<_> = numbers.map(product).collect();
+        cluster.produce("products", all.iter().map(|(key, value)| (&**key, Some(&**value))));
+    };
+    products(0..12);
+    let args = [text(&pipeline), "--state", text(&state), "--commit-ms", "20"];
+    let (mut number, mut kills, mut rounds) = (0, 0, 0);
+    while kills < KILLS {
+        rounds += 1;
+        assert!(rounds < 100, "the process is done too soon to be killed");
+        let before = cluster.stored("rows").len();
+        let clicks: Vec<_> = (number..number + EVENTS).map(click).collect();
+        number += EVENTS;
+        cluster.produce("clicks", clicks.iter().map(|(key, value)| (&**key, Some(&**value))));
+        cluster.produce("clicks", [("u0", Some("{\"event_id\": "))]);
+        if kills == KILLS / 2 {
+            products(12..20);
+        }
+        let running = Running::start(cluster.command(&args));
+        // It is killed between two commits, when some rows were written.
+        cluster.wait_for("rows", before + (rounds * 7 % 40) as usize);
+        kills += u64::from(running.kill());
+    }
+    let wanted: BTreeSet<String> = (0..number)
+        .map(|number| json(&click(number).1))
+        .filter(|click| click["kind"] != "scroll")
+        .map(|click| click["event_id"].as_str().unwrap().to_owned())
+        .collect();
+    let running = Running::start(cluster.command(&args));
+    cluster.wait_for("rows", wanted.len());
+    let said = running.finish();
+    let stored = cluster.stored("rows");
+    let ids: Vec<String> =
+        stored.iter().map(|row| json(&row.value)["event_id"].as_str().unwrap().to_owned()).collect();
+    let found: BTreeSet<String> = ids.iter().cloned().collect();
+    assert_eq!(found.difference(&wanted).next(), None, "{said}");
+    assert_eq!(wanted.difference(&found).next(), None, "{said}");
+    assert_eq!(ids.len(), found.len(), "ids came twice\n{said}");
+    let dead = cluster.stored("clicks.dead");
+    let refused: BTreeSet<_> = dead.iter().map(Stored::origin).collect();
+    assert_eq!(refused.len() as u64, rounds, "each record that is no JSON is there");
+    assert_eq!(dead[0].value, "{\"event_id\": ");
+    assert_eq!(dead[0].headers["usher-reason"], "not_json");
+}
+
+#[test]
+fn processes_that_come_and_go_share_the_events() {
+    let directory = Directory::new();
+    let pipeline = directory.write("p.yaml", PIPELINE);
+    let cluster = Cluster::start(&[("products", 2), ("clicks", 6), ("rows", 4)]);
+    let products = |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            let line = format!("{{\"product\": \"p{number}\", \"category\": \"c\"}}");
+            cluster.produce("products", [(&*format!("p{number}"), Some(&*line))]);
+        }
+    };
+    products(0..12);
+    let start = |name: &str| {
+        let state = directory.join(name);
+        Running::start(cluster.command(&[text(&pipeline), "--state", text(&state), "--commit-ms", "20"]))
+    };
+    let mut number = 0;
+    // More events, until rows of them were written.
+    let mut more = || {
+        let before = cluster.stored("rows").len();
+        let clicks: Vec<_> = (number..number + EVENTS).map(click).collect();
+        number += EVENTS;
+        cluster.produce("clicks", clicks.iter().map(|(key, value)| (&**key, Some(&**value))));
+        cluster.wait_for("rows", before + 20);
+        number
+    };
+    let first = start("first");
+    more();
+    let second = start("second");
+    more();
+    let third = start("third");
+    more();
+    let mut said = first.finish();
+    more();
+    assert!(second.kill());
+    more();
+    // The folder of a process that was away for a while is of offsets that are not the group's any more.
+    let first = start("first");
+    let number = more();
+    products(12..20);
+    let wanted: BTreeSet<String> = (0..number)
+        .map(|number| json(&click(number).1))
+        .filter(|click| click["kind"] != "scroll")
+        .map(|click| click["event_id"].as_str().unwrap().to_owned())
+        .collect();
+    cluster.wait_for("rows", wanted.len());
+    said += &third.finish();
+    said += &first.finish();
+    let rows = cluster.stored("rows");
+    let mut times: BTreeMap<String, Vec<(String, u32, u64)>> = BTreeMap::new();
+    for row in &rows {
+        let id = json(&row.value)["event_id"].as_str().unwrap().to_owned();
+        times.entry(id).or_default().push(row.origin());
+    }
+    let lost: Vec<&String> = wanted.iter().filter(|id| !times.contains_key(*id)).collect();
+    assert!(lost.is_empty() && times.len() == wanted.len(), "{lost:?} are lost\n{said}");
+    // Only what the killed process had on its way may come twice; it came to be known before the next owner began.
+    let doubled: Vec<_> = times.iter().filter(|(_, origins)| origins.len() > 1).collect();
+    assert!(doubled.is_empty(), "{doubled:?} came twice\n{said}");
+}
+
+#[test]
+fn a_broker_that_is_away_is_waited_for() {
+    let directory = Directory::new();
+    let pipeline = directory.write("p.yaml", PIPELINE);
+    let state = directory.join("state");
+    let cluster = Cluster::start(&[("products", 1), ("clicks", 1), ("rows", 1)]);
+    cluster.produce("products", [("p0", Some("{\"product\": \"p0\", \"category\": \"c\"}"))]);
+    let event = |id: &str| format!("{{\"event_id\": \"{id}\", \"product\": \"p0\", \"kind\": \"view\"}}");
+    cluster.produce("clicks", [("u", Some(&*event("e1")))]);
+    cluster.mock.broker_down(1).unwrap();
+    let args = [text(&pipeline), "--state", text(&state), "--commit-ms", "20"];
+    let mut running = Running::start(cluster.command(&args));
+    running.hears("waiting: the topic `products` is read: ");
+    cluster.mock.broker_up(1).unwrap();
+    cluster.wait_for("rows", 1);
+    // Its connections end, too.
+    cluster.mock.broker_down(1).unwrap();
+    cluster.mock.broker_up(1).unwrap();
+    cluster.produce("clicks", [("u", Some(&*event("e2"))), ("u", Some(&*event("e1")))]);
+    let rows = cluster.wait_for("rows", 2);
+    let said = running.finish();
+    let ids: Vec<Value> = rows.iter().map(|row| json(&row.value)["event_id"].clone()).collect();
+    assert_eq!(ids, ["e1", "e2"], "{said}");
+    // One that never comes: the process ends when it is told to, and says what it was waiting for.
+    let nowhere = ["pipeline", "run", "--json", "--brokers", "127.0.0.1:1", text(&pipeline)];
+    let mut running = Running::start({
+        let mut command = command(&nowhere);
+        command.args(["--state", text(&directory.join("other"))]);
+        command
+    });
+    running.hears("waiting: the topic `products` is read: ");
+    let (code, said) = running.stop();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("told to stop before"), "{said}");
+}
