@@ -22,6 +22,10 @@ impl Emitted {
         self.bytes
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     pub(crate) fn has(&self, id: &str) -> bool {
         self.ids.contains_key(id)
     }

@@ -127,6 +127,9 @@ pub trait Sink {
     /// The same.
     fn trace(&mut self, step: &Step<'_>) -> Result<(), String>;
 
+    /// A look at the running streams, about each second: for monitoring.
+    fn look(&mut self, _chain: &Chain, _refused: u64, _wall_ms: i64) {}
+
     /// Everything that was given is to reach its readers.
     ///
     /// # Errors
@@ -143,6 +146,9 @@ pub trait Sink {
     fn commit(&mut self, changes: Vec<(usize, Change)>, read: Vec<Read>, chain: &Chain)
     -> Result<(), String>;
 }
+
+/// The time between two looks at a running chain.
+const LOOK_MS: i64 = 1_000;
 
 /// How far a partition was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,6 +247,7 @@ pub struct Runner<S, K> {
     /// The time between commits, where the stream commits.
     commit_every_ms: Option<i64>,
     committed_ms: i64,
+    looked_ms: i64,
     /// True if a record was taken, or something came out, since the last commit.
     uncommitted: bool,
 }
@@ -256,6 +263,7 @@ impl<S: Source, K: Sink> Runner<S, K> {
             read: BTreeMap::new(),
             commit_every_ms: None,
             committed_ms: i64::MIN,
+            looked_ms: i64::MIN,
             uncommitted: false,
         }
     }
@@ -305,6 +313,11 @@ impl<S: Source, K: Sink> Runner<S, K> {
                 Polled::End => break,
             }
             self.give(&mut out)?;
+            // A wall clock that goes back does not put it off.
+            if wall_ms < self.looked_ms || wall_ms.saturating_sub(self.looked_ms) >= LOOK_MS {
+                self.looked_ms = wall_ms;
+                self.sink.look(&self.chain, self.refused, wall_ms);
+            }
             if self.commit_due_ms(wall_ms) == Some(0) {
                 self.commit(wall_ms)?;
             }

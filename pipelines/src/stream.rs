@@ -142,6 +142,11 @@ impl Stream {
         rest.into_iter().filter(|offset| *offset >= next).for_each(|at| self.written.note(partition, at));
     }
 
+    /// The number of ids that were emitted and are remembered.
+    pub fn ids(&self) -> usize {
+        self.partitions.values().map(|of| of.emitted.len()).sum()
+    }
+
     /// The number of rows of a join.
     pub fn rows(&self, join: usize) -> usize {
         self.rows.get(join).map_or(0, Rows::len)

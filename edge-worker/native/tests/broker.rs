@@ -9,7 +9,8 @@ mod bed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -225,14 +226,50 @@ fn the_shops_rows_are_those_of_files() {
     let rows: Vec<Value> = files.out.lines().map(json).collect();
     assert!(!rows.is_empty() && rows[0].as_object().unwrap().len() == 30, "{}", files.err);
     let state = directory.join("state");
-    let running = Running::start(cluster.command(&[text(&pipeline), "--state", text(&state)]));
+    let args = [text(&pipeline), "--state", text(&state), "--metrics=127.0.0.1:0"];
+    let mut running = Running::start(cluster.command(&args));
+    let address = running.hears("metrics at http://");
     let stored = cluster.wait_for("personalized_events", rows.len());
+    shows_figures(address.trim().trim_start_matches("metrics at http://"), rows.len());
     let said = running.finish();
     let found: Vec<Value> = stored.iter().map(|record| json(&record.value)).collect();
     assert_eq!(found, rows, "{said}");
     assert_eq!(stored[0].key.as_deref(), rows[0]["user_id"].as_str(), "the key is the column of output.key");
     assert_eq!(stored[0].headers["usher-group"], "personalization_engine");
     assert_eq!(stored[0].origin().0, "clickstreams");
+}
+
+/// The metrics at an address, when they have all rows.
+fn shows_figures(address: &str, rows: usize) {
+    let address = address.strip_suffix("/metrics").unwrap();
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let since = Instant::now();
+    let count = format!("usher_pipeline_rows_total{{pipeline=\"personalization_engine\"}} {rows}\n");
+    let page = loop {
+        let page = get("/metrics");
+        if page.contains(&count) {
+            break page;
+        }
+        assert!(since.elapsed() < DEADLINE, "{page}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    for source in ["user_profiles", "products", "purchase_history"] {
+        let rate = format!("join_hit_rate{{pipeline=\"personalization_engine\",source=\"{source}\"}} ");
+        assert_eq!(page.lines().filter(|line| line.starts_with(&rate)).count(), 1, "{page}");
+    }
+    let affinity =
+        format!("category_affinity_histogram_count{{pipeline=\"personalization_engine\"}} {rows}\n");
+    assert!(page.contains(&affinity), "{page}");
+    assert!(!page.contains("personalization_score_avg{"), "no output has the column\n{page}");
+    assert!(page.contains("\nkaflowsql_memory_usage_bytes "), "{page}");
+    assert!(get("/").starts_with("HTTP/1.1 404 "));
 }
 
 const PIPELINE: &str = "

@@ -5,6 +5,7 @@ mod broker;
 mod explain;
 mod files;
 mod loaded;
+mod metrics;
 #[cfg(not(feature = "kafka"))]
 mod no_broker;
 mod outputs;

@@ -22,6 +22,7 @@ use usher_pipelines::{Bounds, Chain, Plan, Runner, Stream};
 
 use self::clients::Clients;
 use self::source::Broker;
+use super::metrics::Seen;
 use super::outputs::Outputs;
 use super::run::{self, Args, plans};
 use super::state::State;
@@ -56,11 +57,12 @@ pub(super) fn run(args: &Args, brokers: &str, pipelines: &[Pipeline]) -> Result<
     let stop = Arc::new(AtomicBool::new(false));
     run::stop_on_signal(&stop)?;
     let trace = Outputs::create(Vec::new(), [None, None, args.trace.as_deref()], &stop, None)?;
+    let board = args.board()?;
     let clients = Clients::connect(&settings, &stop)?;
     let broker = Broker::new(clients, settings.group, topics, state, trace, Arc::clone(&stop));
     let broker = broker.map_err(Failure::new)?;
     let shared = Rc::new(RefCell::new(broker));
-    let end = || source::Shared(Rc::clone(&shared));
+    let end = || Seen::new(source::Shared(Rc::clone(&shared)), board.as_ref());
     let commit_every = Duration::from_millis(args.commit_ms);
     let mut runner = Runner::new(chain, end(), end()).committing(commit_every);
     let ended = runner.run(&now_ms, &stop);

@@ -1,5 +1,6 @@
 //! `usher pipeline run`: a pipeline over files and pipes, or on a broker.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use usher_pipelines::{Bounds, Chain, Plan, Runner, Stream};
 use super::broker;
 use super::files::{File, Files};
 use super::loaded::{Loaded, not_compiled};
+use super::metrics::{Board, Seen};
 use super::outputs::Outputs;
 use super::state::{Place, State};
 use super::topics::{self, Named};
@@ -48,7 +50,7 @@ use crate::terminal::{clean, note};
 ///   tail -f clicks.ndjson | usher pipeline run pipeline.yaml --input products=products.ndjson --output rows.ndjson
 ///   usher pipeline run pipeline.yaml --input products=products.ndjson --expired late.ndjson --dead bad.ndjson < clicks.ndjson
 ///   usher pipeline run enriched.yaml scored.yaml --input clicks=clicks.ndjson --input products=products.ndjson
-///   usher pipeline run pipeline.yaml --brokers localhost:9092 --state state
+///   usher pipeline run pipeline.yaml --brokers localhost:9092 --state state --metrics
 ///   usher pipeline run pipeline.yaml --state state --input clicks=clicks.ndjson --input products=products.ndjson --output rows.ndjson
 ///
 /// Exit status: 0 fine, 1 when a file cannot be read or written, or lines were refused and there is no --dead, 2 when the
@@ -86,6 +88,9 @@ pub(super) struct Args {
     /// The most bytes of state, roughly: rows, waiting events and ids
     #[arg(long, value_name = "BYTES", default_value_t = usher_pipelines::limits::STATE_BYTES_MAX)]
     pub(super) state_bytes_max: u64,
+    /// Show figures at http://HOST:PORT/metrics, in Prometheus' format; without an address at port 8080
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0.0.0.0:8080")]
+    metrics: Option<SocketAddr>,
     /// Read and write topics of a broker in place of files: host:port, with commas between several
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["inputs", "outputs", "expired", "dead"])]
     brokers: Option<String>,
@@ -101,6 +106,13 @@ pub(super) struct Args {
     #[arg(long, requires = "brokers")]
     #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "read where there are brokers"))]
     pub(super) json: bool,
+}
+
+impl Args {
+    /// The figures that are shown, where they are.
+    pub(super) fn board(&self) -> Result<Option<Board>, Failure> {
+        self.metrics.map(Board::listen).transpose()
+    }
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
@@ -141,6 +153,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut sink = Outputs::create(rows, others.map(|path| path.map(PathBuf::as_path)), &stop, state)?;
     stop_on_signal(&stop)?;
     sink.begin().map_err(Failure::new)?;
+    let board = args.board()?;
+    let (source, sink) = (Seen::new(source, board.as_ref()), Seen::new(sink, board.as_ref()));
     let mut runner = Runner::new(chain, source, sink);
     if args.state.is_some() {
         runner = runner.committing(Duration::from_millis(args.commit_ms));
