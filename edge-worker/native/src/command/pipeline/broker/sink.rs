@@ -1,6 +1,6 @@
 //! Topics of a broker as a sink: rows, events that ended, refused records, and commits.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -15,8 +15,10 @@ use super::place::by_topic;
 use super::source::{Broker, Shared};
 use crate::command::pipeline::outputs::record_line;
 
-/// The time for which one look at what the broker acknowledged waits.
+/// The time for which acknowledgements are waited for before that is said.
 const ACKS: Duration = Duration::from_millis(200);
+/// The time for which one look at them waits.
+const REPORTS: Duration = Duration::from_millis(1);
 
 impl Sink for Shared {
     fn row(&mut self, topic: &str, row: &OutputRow) -> Result<(), String> {
@@ -120,11 +122,14 @@ impl Broker {
         chain: &Chain,
     ) -> Result<(), String> {
         let mut waiting = Waiting::new(&self.stop);
+        let mut since = Instant::now();
+        // `flush` would not do: it ends when the broker has all records, and leaves its reports unread.
         while self.clients.producer.in_flight_count() > 0 {
-            let flushed = self.clients.producer.flush(ACKS);
+            self.clients.producer.poll(REPORTS);
             self.is_taken()?;
-            if flushed.is_err() {
+            if since.elapsed() >= ACKS {
                 waiting.again("rows are acknowledged", "no answer", Patience::Some)?;
+                since = Instant::now();
             }
         }
         self.is_taken()?;
