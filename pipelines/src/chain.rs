@@ -130,14 +130,16 @@ impl Chain {
         (0..self.streams.len()).filter(|place| self.root(*place) == Some(topic)).collect()
     }
 
-    /// Takes a partition with its state.
+    /// Takes a partition with its state. Events that wait there come out if their rows came while it was another process's, or
+    /// nobody's.
     ///
     /// # Errors
     ///
     /// An entry cannot be read; the text is for people.
-    pub fn give(&mut self, given: Given) -> Result<(), String> {
+    pub fn give(&mut self, given: Given, out: &mut Vec<Out>) -> Result<(), String> {
         let Given { topic, partition, next, mut entries, rebuilt, written } = given;
-        for place in self.places(&topic) {
+        let places = self.places(&topic);
+        for &place in &places {
             let own = entries.iter_mut().find(|(of, _)| *of == place);
             let own = own.map(|(_, entries)| std::mem::take(entries)).unwrap_or_default();
             let Some(stream) = self.streams.get_mut(place) else { continue };
@@ -146,6 +148,13 @@ impl Chain {
             if let Some(offsets) = written.get(stream.plan().output()) {
                 stream.mark(partition, offsets, next);
             }
+        }
+        // Only now every stream that takes another one's rows has its state.
+        for place in places {
+            let Some(stream) = self.streams.get_mut(place) else { continue };
+            let mut came = Vec::new();
+            stream.look_again(partition, &mut came);
+            self.pass(place, came, out);
         }
         Ok(())
     }

@@ -301,7 +301,7 @@ impl<S: Source, K: Sink> Runner<S, K> {
                 }
                 Polled::Waiting => {}
                 Polled::Given(partitions) => {
-                    partitions.into_iter().try_for_each(|given| self.chain.give(given))?;
+                    partitions.into_iter().try_for_each(|given| self.chain.give(given, &mut out))?;
                 }
                 Polled::Taken(partitions) => {
                     self.commit(wall_ms)?;

@@ -372,6 +372,16 @@ impl Stream {
         }
     }
 
+    /// Evaluates the events of a partition that wait, in the order in which they came, because rows may have come without them.
+    pub(crate) fn look_again(&mut self, partition: u32, out: &mut Vec<Output>) {
+        let mut numbers = self.held.of(partition);
+        numbers.sort_unstable();
+        for number in numbers {
+            self.again(number, out);
+        }
+        self.bound(out);
+    }
+
     /// Evaluates an event that waits, because a row that it looks up changed.
     fn again(&mut self, number: u64, out: &mut Vec<Output>) {
         let Some(event) = self.held.event(number) else { return };

@@ -1,5 +1,6 @@
 //! A slow model of streams, written from their rules: it keeps every record and asks all of them at every step. Ten thousand
-//! small histories must come out alike, also when the stream is made anew from its entries on the way.
+//! small histories must come out alike, also when the stream is made anew from its entries on the way, and when partitions are
+//! another process's for a while.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
@@ -10,7 +11,9 @@ use proptest::test_runner::{Config, TestRunner};
 use usher_config::{Source, read_pipelines};
 use usher_engine::definition::pipeline::Pipeline;
 use usher_engine::value::Value;
-use usher_pipelines::{Bounds, Chain, Change, EndReason, Output, Plan, Record, Stream};
+use usher_pipelines::{
+    Bounds, Chain, Change, EndReason, Entry, Given, Output, Plan, Record, Stream, partition_of,
+};
 
 const MINUTE: i64 = 60_000;
 /// All times are around this one.
@@ -101,6 +104,9 @@ enum Step {
     Tick(i64),
     /// The stream ends, and another one goes on from what it left.
     Resume,
+    /// A partition is another process's, which does nothing with it, until it comes back.
+    Away(u32),
+    Back(u32),
 }
 
 fn optional<T: std::fmt::Debug + Clone>(of: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
@@ -118,6 +124,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u8..2).prop_map(Step::DeleteB),
         1 => (1_i64..20).prop_map(Step::Tick),
         2 => Just(Step::Resume),
+        1 => (0_u32..2).prop_map(Step::Away),
+        2 => (0_u32..2).prop_map(Step::Back),
     ]
 }
 
@@ -181,6 +189,8 @@ struct Model {
     emitted: Vec<(u32, u8, i64)>,
     /// The clock of each partition, and both clocks when its last event came.
     clocks: Vec<(u32, i64, i64, i64)>,
+    /// The partitions that are another process's: none of their events is asked, and their clocks stand still.
+    away: BTreeSet<u32>,
     out: Vec<Out>,
 }
 
@@ -221,25 +231,48 @@ impl Model {
                 self.a.push(RowA { k, time, x, j, gone: false });
                 self.forget();
             }
-            Step::B { j, y } => self.b.push((j, y, false)),
-            Step::DeleteA(k) => self.a.iter_mut().filter(|row| row.k == k).for_each(|row| row.gone = true),
-            Step::DeleteB(j) => self.b.iter_mut().filter(|row| row.0 == j).for_each(|row| row.2 = true),
+            Step::B { j, y } => {
+                self.b.push((j, y, false));
+                self.forget();
+            }
+            Step::DeleteA(k) => {
+                self.a.iter_mut().filter(|row| row.k == k).for_each(|row| row.gone = true);
+                self.forget();
+            }
+            Step::DeleteB(j) => {
+                self.b.iter_mut().filter(|row| row.0 == j).for_each(|row| row.2 = true);
+                self.forget();
+            }
             Step::Resume => {}
+            Step::Away(partition) => {
+                self.away.insert(partition);
+            }
+            Step::Back(partition) => {
+                self.away.remove(&partition);
+                self.begin(partition);
+            }
             Step::Tick(_) => {
                 for at in 0..self.clocks.len() {
-                    let (partition, _, then, wall_then) = self.clocks[at];
-                    self.clock(partition, (then + (wall - wall_then)).min(wall + GRACE));
+                    let (partition, clock, then, wall_then) = self.clocks[at];
+                    if clock > i64::MIN && !self.away.contains(&partition) {
+                        self.clock(partition, (then + (wall - wall_then)).min(wall + GRACE));
+                    }
                 }
             }
         }
         self.ask();
     }
 
-    fn clock_of(&mut self, partition: u32, time: i64, wall: i64) {
+    /// A partition has a clock from now on. One that had no event shows no time.
+    fn begin(&mut self, partition: u32) {
         if !self.clocks.iter().any(|(of, ..)| *of == partition) {
             self.clocks.push((partition, i64::MIN, 0, 0));
             self.clocks.sort_unstable();
         }
+    }
+
+    fn clock_of(&mut self, partition: u32, time: i64, wall: i64) {
+        self.begin(partition);
         let of = self.clocks.iter_mut().find(|(of, ..)| *of == partition).unwrap();
         (of.2, of.3) = (of.1.max(time), wall);
         self.clock(partition, time);
@@ -248,7 +281,10 @@ impl Model {
     /// A partition's clock shows at least this; what is over ends, the earliest first.
     fn clock(&mut self, partition: u32, time: i64) {
         let of = self.clocks.iter_mut().find(|(of, ..)| *of == partition).unwrap();
-        of.1 = of.1.max(time);
+        if of.1 >= time {
+            return;
+        }
+        of.1 = time;
         let over: BTreeSet<(i64, usize)> = (0..self.events.len())
             .filter(|at| {
                 let event = &self.events[*at];
@@ -265,7 +301,8 @@ impl Model {
 
     /// A row that no event within its TTL can use is forgotten for good.
     fn forget(&mut self) {
-        let Some(slowest) = self.clocks.iter().map(|(_, clock, ..)| *clock).min() else { return };
+        let here = self.clocks.iter().filter(|(partition, ..)| !self.away.contains(partition));
+        let Some(slowest) = here.map(|(_, clock, ..)| *clock).min() else { return };
         if let Some(ttl) = self.shape.a_ttl {
             // A chained event may have come late to the pipeline that passed it on, too.
             let age = (TTL + GRACE) * if self.is_chained { 2 } else { 1 };
@@ -286,7 +323,7 @@ impl Model {
     /// Asks every event that waits, in the order in which they came.
     fn ask(&mut self) {
         for at in 0..self.events.len() {
-            if self.events[at].waits {
+            if self.events[at].waits && !self.away.contains(&self.events[at].partition) {
                 self.ask_one(at);
             }
         }
@@ -371,7 +408,7 @@ fn take(chain: &mut Chain, step: &Step, wall: i64, out: &mut Vec<usher_pipelines
         Step::DeleteA(k) => ("a", 0, vec![column("k", small(Some(k))), deleted()]),
         Step::DeleteB(j) => ("b", 0, vec![column("j", small(Some(j))), deleted()]),
         Step::Tick(_) => return chain.tick(wall, out),
-        Step::Resume => return,
+        Step::Resume | Step::Away(_) | Step::Back(_) => return,
     };
     chain.record(topic, record(partition, wall, columns), wall, out);
 }
@@ -443,6 +480,30 @@ impl Entries {
             Stream::resumed(plan, Bounds::default(), entries).unwrap()
         })
     }
+
+    /// The same with the partitions that are this process's, each given on its own.
+    fn resumed_with(&self, deployed: &Deployed, partitions: &BTreeSet<u32>) -> Chain {
+        let mut chain = deployed.chain(|place, plan| {
+            let own = self.0.iter().filter(|((of, _), _)| *of == place);
+            let entries = own.map(|((_, key), value)| Ok((key.clone(), value.clone())));
+            Stream::resumed_rows(plan, Bounds::default(), entries).unwrap()
+        });
+        let mut out = Vec::new();
+        partitions.iter().for_each(|partition| chain.give(self.given(*partition), &mut out).unwrap());
+        assert!(out.is_empty(), "nothing came since: {out:?}");
+        chain
+    }
+
+    /// A partition as the store has it.
+    fn given(&self, partition: u32) -> Given {
+        let mut entries: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
+        let is_own = |key: &[u8], value: &[u8]| partition_of(key, value) == Some(partition);
+        for ((place, key), value) in self.0.iter().filter(|((_, key), value)| is_own(key, value)) {
+            entries.entry(*place).or_default().push((key.clone(), value.clone()));
+        }
+        let entries = entries.into_iter().collect();
+        Given { topic: "c".to_owned(), partition, entries, ..Given::default() }
+    }
 }
 
 #[test]
@@ -470,6 +531,7 @@ fn streams_do_what_a_slow_model_does() {
                 b: Vec::new(),
                 emitted: Vec::new(),
                 clocks: Vec::new(),
+                away: BTreeSet::new(),
                 out: Vec::new(),
             };
             let mut wall = NOON;
@@ -477,10 +539,23 @@ fn streams_do_what_a_slow_model_does() {
                 if let Step::Tick(minutes) = step {
                     wall += minutes * MINUTE;
                 }
-                if matches!(step, Step::Resume) {
-                    chain = entries.resumed(deployed);
-                }
                 let mut out = Vec::new();
+                match step {
+                    Step::Resume if model.away.is_empty() => chain = entries.resumed(deployed),
+                    Step::Resume => {
+                        let here: BTreeSet<u32> = (0..2).filter(|of| !model.away.contains(of)).collect();
+                        chain = entries.resumed_with(deployed, &here);
+                        here.into_iter().for_each(|partition| model.begin(partition));
+                    }
+                    Step::Away(partition) => chain.take("c", *partition),
+                    Step::Back(partition) if model.away.contains(partition) => {
+                        chain.give(entries.given(*partition), &mut out).unwrap();
+                    }
+                    Step::Back(_) => continue,
+                    // Another process's.
+                    Step::Event { partition, .. } if model.away.contains(partition) => continue,
+                    _ => {}
+                }
                 take(&mut chain, step, wall, &mut out);
                 entries.commit(&mut chain);
                 model.step(step, wall);
@@ -488,8 +563,10 @@ fn streams_do_what_a_slow_model_does() {
                 let found: Vec<Out> = own.map(|(_, output)| seen(output)).collect();
                 prop_assert_eq!(found, std::mem::take(&mut model.out), "step {} of {:?}", at, shape);
             }
-            let waiting = model.events.iter().filter(|event| event.waits).count();
-            prop_assert_eq!(chain.streams()[last].held(), waiting);
+            let waiting = model.events.iter().filter(|event| event.waits);
+            let here = waiting.clone().filter(|event| !model.away.contains(&event.partition)).count();
+            let waiting = waiting.count();
+            prop_assert_eq!(chain.streams()[last].held(), here);
             // What ended leaves no entry behind.
             let resumed = entries.resumed(deployed);
             prop_assert_eq!(resumed.streams()[last].held(), waiting);
