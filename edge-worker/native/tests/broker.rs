@@ -1,22 +1,26 @@
-//! `usher pipeline run --brokers` on the client's mock cluster: rows equal those of files, and a kill loses and doubles none.
+//! `usher pipeline run --brokers` on a broker: rows equal those of files, and a kill loses and doubles none.
 //!
-//! The mock cluster keeps 5 MiB of a partition and drops what is before that without a word, so everything here stays below, and
-//! each reading asserts that no offset is missing.
+//! The broker is the mock cluster of the client, or the Tansu that `USHER_TEST_TANSU` names, one for each test. The mock cluster keeps
+//! 5 MiB of a partition and drops what is before that without a word, so everything here stays below, and each reading asserts that
+//! no offset is missing.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod bed;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bed::{Directory, command, run, shop, text};
+use bed::{Directory, command, page, run, shop, text};
 
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -29,10 +33,90 @@ use serde_json::Value;
 /// The time after which something that should come does not come any more.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// A cluster in this process.
+/// A broker with its topics.
 struct Cluster {
-    mock: MockCluster<'static, DefaultProducerContext>,
+    host: Host,
+    servers: String,
     producer: BaseProducer,
+}
+
+/// The broker itself.
+enum Host {
+    /// In this process.
+    Mock(MockCluster<'static, DefaultProducerContext>),
+    /// A process of its own, in memory.
+    Tansu(Child),
+}
+
+impl Host {
+    fn mock(topics: &[(&str, i32)]) -> (Host, String) {
+        let mock = MockCluster::new(1).unwrap();
+        for (topic, partitions) in topics {
+            mock.create_topic(topic, *partitions, 1).unwrap();
+        }
+        let servers = mock.bootstrap_servers();
+        (Host::Mock(mock), servers)
+    }
+
+    fn tansu(program: &OsStr, topics: &[(&str, i32)]) -> (Host, String) {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let url = format!("tcp://{free}");
+        let args = [
+            "broker",
+            "--listener-url",
+            &url,
+            "--advertised-listener-url",
+            &url,
+            "--storage-engine",
+            "memory://tansu/",
+        ];
+        let quiet = || Stdio::null();
+        let child = Command::new(program).args(args).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+        let host = Host::Tansu(child.unwrap());
+        let servers = free.to_string();
+        let admin: AdminClient<DefaultClientContext> = config(&servers).create().unwrap();
+        let since = Instant::now();
+        while let Err(error) = admin.inner().fetch_metadata(None, Duration::from_secs(1)) {
+            assert!(since.elapsed() < DEADLINE, "the broker does not answer: {error}");
+        }
+        let news: Vec<NewTopic<'_>> = topics
+            .iter()
+            .map(|(topic, partitions)| NewTopic::new(topic, *partitions, TopicReplication::Fixed(1)))
+            .collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let made = runtime.block_on(admin.create_topics(&news, &AdminOptions::new())).unwrap();
+        made.into_iter().for_each(|topic| assert!(topic.is_ok(), "{topic:?}"));
+        (host, servers)
+    }
+
+    /// From now on it does not answer.
+    fn goes(&self) {
+        match self {
+            Host::Mock(mock) => mock.broker_down(1).unwrap(),
+            Host::Tansu(child) => signal(child, "-STOP"),
+        }
+    }
+
+    /// It answers again. Connections to the mock cluster have ended.
+    fn comes(&self) {
+        match self {
+            Host::Mock(mock) => mock.broker_up(1).unwrap(),
+            Host::Tansu(child) => signal(child, "-CONT"),
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Host::Tansu(child) = self {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
 /// A record as it stands in a topic.
@@ -53,12 +137,12 @@ impl Stored {
 
 impl Cluster {
     fn start(topics: &[(&str, i32)]) -> Cluster {
-        let mock = MockCluster::new(1).unwrap();
-        for (topic, partitions) in topics {
-            mock.create_topic(topic, *partitions, 1).unwrap();
-        }
-        let producer = config(&mock).set("partitioner", "murmur2_random").create().unwrap();
-        Cluster { mock, producer }
+        let (host, servers) = match std::env::var_os("USHER_TEST_TANSU") {
+            Some(program) => Host::tansu(&program, topics),
+            None => Host::mock(topics),
+        };
+        let producer = config(&servers).set("partitioner", "murmur2_random").create().unwrap();
+        Cluster { host, servers, producer }
     }
 
     /// Records by key and value; without a value the key is deleted.
@@ -76,8 +160,11 @@ impl Cluster {
 
     /// All records of a topic, in the order of its partitions.
     fn stored(&self, topic: &str) -> Vec<Stored> {
-        let reader: BaseConsumer =
-            config(&self.mock).set("group.id", "test").set("enable.partition.eof", "true").create().unwrap();
+        let reader: BaseConsumer = config(&self.servers)
+            .set("group.id", "test")
+            .set("enable.partition.eof", "true")
+            .create()
+            .unwrap();
         let metadata = reader.fetch_metadata(Some(topic), DEADLINE).unwrap();
         let ids: Vec<i32> =
             metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
@@ -130,12 +217,12 @@ impl Cluster {
 
     /// `usher pipeline run` on it.
     fn command(&self, args: &[&str]) -> Command {
-        let mut command =
-            command(&["pipeline", "run", "--json", "--brokers", &self.mock.bootstrap_servers()]);
+        let mut command = command(&["pipeline", "run", "--json", "--brokers", &self.servers]);
         command.args(args);
-        // The group notices at once that a member was killed.
+        // The group notices soon that a member was killed. The mock cluster lets a group wait for members for 3 s, in which they send no
+        // heartbeats: with a shorter session all of them would be forgotten before the group begins.
         for setting in
-            ["session.timeout.ms=1000", "heartbeat.interval.ms=100", "reconnect.backoff.max.ms=200"]
+            ["session.timeout.ms=4000", "heartbeat.interval.ms=100", "reconnect.backoff.max.ms=200"]
         {
             command.args(["--client", setting]);
         }
@@ -143,9 +230,9 @@ impl Cluster {
     }
 }
 
-fn config(mock: &MockCluster<'static, DefaultProducerContext>) -> ClientConfig {
+fn config(servers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", mock.bootstrap_servers());
+    config.set("bootstrap.servers", servers);
     config
 }
 
@@ -178,8 +265,7 @@ impl Running {
 
     /// Tells it to stop, and returns its exit code and what it said.
     fn stop(mut self) -> (Option<i32>, String) {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(told.success());
+        signal(&self.child, "-TERM");
         self.err.read_to_string(&mut self.said).unwrap();
         (self.child.wait().unwrap().code(), self.said)
     }
@@ -230,7 +316,7 @@ fn the_shops_rows_are_those_of_files() {
     let mut running = Running::start(cluster.command(&args));
     let address = running.hears("metrics at http://");
     let stored = cluster.wait_for("personalized_events", rows.len());
-    shows_figures(address.trim().trim_start_matches("metrics at http://"), rows.len());
+    shows_figures(address.trim().trim_start_matches("metrics at "), rows.len());
     let said = running.finish();
     let found: Vec<Value> = stored.iter().map(|record| json(&record.value)).collect();
     assert_eq!(found, rows, "{said}");
@@ -241,35 +327,24 @@ fn the_shops_rows_are_those_of_files() {
 
 /// The metrics at an address, when they have all rows.
 fn shows_figures(address: &str, rows: usize) {
-    let address = address.strip_suffix("/metrics").unwrap();
-    let get = |path: &str| {
-        let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    };
     let since = Instant::now();
     let count = format!("usher_pipeline_rows_total{{pipeline=\"personalization_engine\"}} {rows}\n");
-    let page = loop {
-        let page = get("/metrics");
-        if page.contains(&count) {
-            break page;
+    let found = loop {
+        let found = page(address).text;
+        if found.contains(&count) {
+            break found;
         }
-        assert!(since.elapsed() < DEADLINE, "{page}");
+        assert!(since.elapsed() < DEADLINE, "{found}");
         std::thread::sleep(Duration::from_millis(50));
     };
-    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
     for source in ["user_profiles", "products", "purchase_history"] {
         let rate = format!("join_hit_rate{{pipeline=\"personalization_engine\",source=\"{source}\"}} ");
-        assert_eq!(page.lines().filter(|line| line.starts_with(&rate)).count(), 1, "{page}");
+        assert_eq!(found.lines().filter(|line| line.starts_with(&rate)).count(), 1, "{found}");
     }
     let affinity =
         format!("category_affinity_histogram_count{{pipeline=\"personalization_engine\"}} {rows}\n");
-    assert!(page.contains(&affinity), "{page}");
-    assert!(!page.contains("personalization_score_avg{"), "no output has the column\n{page}");
-    assert!(page.contains("\nkaflowsql_memory_usage_bytes "), "{page}");
-    assert!(get("/").starts_with("HTTP/1.1 404 "));
+    assert!(found.contains(&affinity), "{found}");
+    assert!(!found.contains("personalization_score_avg{"), "no output has the column\n{found}");
 }
 
 const PIPELINE: &str = "
@@ -423,15 +498,15 @@ fn a_broker_that_is_away_is_waited_for() {
     cluster.produce("products", [("p0", Some("{\"product\": \"p0\", \"category\": \"c\"}"))]);
     let event = |id: &str| format!("{{\"event_id\": \"{id}\", \"product\": \"p0\", \"kind\": \"view\"}}");
     cluster.produce("clicks", [("u", Some(&*event("e1")))]);
-    cluster.mock.broker_down(1).unwrap();
+    cluster.host.goes();
     let args = [text(&pipeline), "--state", text(&state), "--commit-ms", "20"];
     let mut running = Running::start(cluster.command(&args));
     running.hears("waiting: the topic `products` is read: ");
-    cluster.mock.broker_up(1).unwrap();
+    cluster.host.comes();
     cluster.wait_for("rows", 1);
     // Its connections end, too.
-    cluster.mock.broker_down(1).unwrap();
-    cluster.mock.broker_up(1).unwrap();
+    cluster.host.goes();
+    cluster.host.comes();
     cluster.produce("clicks", [("u", Some(&*event("e2"))), ("u", Some(&*event("e1")))]);
     let rows = cluster.wait_for("rows", 2);
     let said = running.finish();

@@ -43,7 +43,7 @@ pub(crate) struct Args {
 enum Verb {
     Validate(validate::Args),
     Explain(explain::Args),
-    Run(run::Args),
+    Run(Box<run::Args>),
     Query(query::Args),
 }
 

@@ -175,7 +175,7 @@ impl Serving {
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
-        Answer::of(agent().get(format!("{}{path}", self.url)).call().unwrap())
+        page(&format!("{}{path}", self.url))
     }
 
     pub(crate) fn get_as(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -241,6 +241,11 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// What is at an address.
+pub(crate) fn page(url: &str) -> Answer {
+    Answer::of(agent().get(url).call().unwrap())
 }
 
 fn agent() -> ureq::Agent {

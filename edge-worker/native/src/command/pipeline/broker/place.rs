@@ -122,9 +122,10 @@ mod tests {
         let second = place.metadata(Some(2_000), 100, &ends(7));
         assert_eq!(second.from.as_ref().map(|from| (from.next, &from.ends)), Some((0, &ends(1))));
         assert_eq!(Metadata::read(&second.text()), Some(second.clone()));
-        let many = by_topic((0..400).map(|_| (&("rows".to_owned(), 0), &1)).collect::<Vec<_>>());
+        let one = ("rows".to_owned(), 0);
+        let many = by_topic((0..400).map(|_| (&one, &1)));
         assert_eq!(many, ends(1));
-        let wide: Ends = [("rows".to_owned(), (0..400).map(|partition| (partition, 1)).collect())].into();
+        let wide: Ends = [("rows".to_owned(), (0..1_000).map(|partition| (partition, 1)).collect())].into();
         let wide = Metadata { ends: wide, ..second };
         assert_eq!(Metadata::read(&wide.text()).map(|read| (read.from, read.ends.len())), Some((None, 0)));
         assert_eq!(Metadata::read(""), None);
