@@ -9,6 +9,7 @@ PORT ?= 8787
 WORKER := target/worker/release
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_MODULE := $(TARGET)/wasm32-unknown-unknown/wasm/usher_fuzz_module.wasm
+TANSU := $(HOME)/.cache/usher/tansu-0.6.0
 N ?= 1000000
 SEED ?= 1
 
@@ -35,11 +36,13 @@ site: setup ## write the demo as plain files for any static host into target/sit
 rules: setup ## build what checks definitions in the demo's tab Rules into target/rules; the next `make demo` has it
 	@node www/rules/build.mjs $(TARGET)/rules
 
-test-broker: setup ## pipelines on a broker: the mock cluster of its client
-	@cargo test --locked -p usher --features kafka --test broker
-
 test: setup ## run every test, layer by layer
 	@node tests/run.mjs
+
+test-broker: setup ## pipelines on brokers: the mock cluster of their client, and Tansu, which the first time builds for some ten minutes
+	@cargo test --locked -p usher --features kafka --bin usher --test broker
+	@test -x $(TANSU)/bin/tansu || cargo install --locked --version 0.6.0 --no-default-features --features dynostore --root $(TANSU) tansu
+	@USHER_TEST_TANSU=$(TANSU)/bin/tansu cargo test --locked -p usher --features kafka --bin usher --test broker
 
 attacks: setup ## attack an edge, natively and in workerd, with a victim beside (FILES=tests/attacks/…); BENCH=1: how much longer it waits (CHECK=1)
 ifdef BENCH

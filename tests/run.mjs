@@ -6,6 +6,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -24,6 +25,8 @@ const built = {
   USHER_TEST_SPIN: join(target, "spin/debug/usher-spin-host"),
   USHER_TEST_SPIN_COMPONENT: join(target, "spin/usher_spin.cwasm"),
 };
+// A broker that is built once for all clones, by `make test-broker`.
+const tansu = process.env.USHER_TEST_TANSU ?? join(homedir(), ".cache/usher/tansu-0.6.0/bin/tansu");
 const total = { passed: 0, failed: 0, skipped: 0 };
 const minutes = [];
 const failures = [];
@@ -64,6 +67,17 @@ await layer("rules of the house", () => run("cargo", ["test", "--locked", "--qui
 await layer("no std", () =>
   run("cargo", ["build", "--locked", "--quiet", "--manifest-path", "tests/no-std/Cargo.toml", "--target", "x86_64-unknown-none"]),
 );
+// Before the units, whose builds leave the usual command line behind.
+await layer("broker", async () => {
+  // The client of a broker is built from its source in C.
+  const missing = ["g++", "make"].filter((name) => spawnSync(name, ["--version"]).error);
+  if (missing.length > 0) return skip(`pipelines on a broker: no ${missing.join(", no ")} to build its client`);
+  await run("cargo", ["clippy", "--locked", "--quiet", "-p", "usher", "--features", "kafka", "--all-targets", "--", "-D", "warnings"]);
+  const test = ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher", "--features", "kafka", "--bin", "usher", "--test", "broker"];
+  await run("cargo", test);
+  if (existsSync(tansu)) await run("cargo", test, { USHER_TEST_TANSU: tansu });
+  else skip("pipelines on Tansu: `make test-broker` builds it, which takes ten minutes once");
+});
 await layer("units", async () => {
   await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--workspace", "--exclude", "usher-tests", "--exclude", "usher-sim"]);
   // Those that need a build with faults.
@@ -125,6 +139,12 @@ async function layer(name, body) {
   const took = ((Date.now() - start) / 60_000).toFixed(1);
   minutes.push(`${name} ${took}`);
   console.log(`== ${name}: ${took} min`);
+}
+
+/** Tests that cannot run here, with the reason. */
+function skip(why) {
+  console.log(`skipped: ${why}`);
+  total.skipped += 1;
 }
 
 /** Named one by one: what `node --test` makes of a folder depends on its version. */
