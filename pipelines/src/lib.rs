@@ -13,6 +13,7 @@ mod changed;
 mod counts;
 mod emitted;
 mod held;
+mod judge;
 mod output;
 mod plan;
 mod record;

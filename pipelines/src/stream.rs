@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use usher_engine::value::Value;
-use usher_engine::{Event as Resolved, Note, Truth};
+use usher_engine::{Event as Resolved, Note};
 
 use crate::counts::{Counts, JoinCounts};
 use crate::emitted::Emitted;
-use crate::held::{Event, Held, Lookups};
+use crate::held::{Event, Held};
+use crate::judge::{self, Found, Verdict};
 use crate::limits::{AHEAD_MS, GRACE_MS, HELD_MAX, STATE_BYTES_MAX};
 use crate::output::{EndReason, Ended, Origin, Output, OutputRow};
 use crate::plan::Plan;
 use crate::record::{Record, find, is_tombstone, key_text};
 use crate::rows::{Brought, Columns, Row, Rows};
-use crate::scope::Scope;
 use crate::written::{Rebuilt, Written};
 
 /// Bounds of the state of a stream.
@@ -87,22 +87,6 @@ const BY_ARRIVAL: [Note; 3] = [Note::TimeUnreadable, Note::TimeInFuture, Note::T
 
 /// Columns by their names.
 type RowColumns = Vec<(String, Value)>;
-
-/// The result of evaluating an event.
-enum Verdict {
-    Emit(OutputRow),
-    Filtered,
-    Unjoined,
-    /// It lacks these.
-    Wait(Vec<String>),
-}
-
-/// The joined rows of an event.
-#[derive(Default)]
-pub(crate) struct Found {
-    rows: Vec<Option<Rc<Row>>>,
-    pub(crate) lookups: Lookups,
-}
 
 impl Stream {
     /// A stream without state.
@@ -463,61 +447,11 @@ impl Stream {
 
     /// The rows that an event meets now.
     pub(crate) fn find(&self, event: &Event) -> Found {
-        let mut found = Found::default();
-        for (index, (join, rows)) in self.plan.joins.iter().zip(&self.rows).enumerate() {
-            let scope = Scope::new(&event.columns, &found.rows);
-            let key = scope.value(&join.other).and_then(key_text);
-            let row = key.and_then(|key| {
-                let row = rows.get(&key).filter(|row| {
-                    let age_ms = event.time_ms.saturating_sub(row.time_ms);
-                    join.ttl_ms.is_none_or(|ttl_ms| age_ms <= ttl_ms.saturating_add(GRACE_MS))
-                });
-                if self.plan.is_smart() {
-                    found.lookups.push((index, Rc::from(&*key)));
-                }
-                row.cloned()
-            });
-            found.rows.push(row);
-        }
-        found
+        judge::find(&self.plan, &self.rows, event)
     }
 
     fn judge(&self, event: &Event, found: &Found) -> Verdict {
-        let plan = &self.plan;
-        let scope = Scope::new(&event.columns, &found.rows);
-        let condition = plan.condition(&scope, event.time_ms);
-        let lacking: Vec<usize> = plan
-            .joins
-            .iter()
-            .zip(&found.rows)
-            .enumerate()
-            .filter(|(_, (join, row))| join.is_inner && row.is_none())
-            .map(|(index, _)| index)
-            .collect();
-        if !plan.is_smart() && !lacking.is_empty() {
-            return Verdict::Unjoined;
-        }
-        let waits = plan.is_smart() && found.rows.iter().any(Option::is_none);
-        match condition {
-            Truth::True => {}
-            Truth::Unknown if waits => {}
-            _ => return Verdict::Filtered,
-        }
-        let aliases = lacking.into_iter().filter_map(|index| plan.joins.get(index));
-        let mut missing: Vec<String> = aliases.map(|join| join.alias.clone()).collect();
-        let columns = plan.row(&scope, event.time_ms);
-        let has = |name: &str| columns.iter().any(|(key, value)| &**key == name && *value != Value::Null);
-        missing.extend(plan.required.iter().filter(|name| !has(name)).cloned());
-        if condition != Truth::True || !missing.is_empty() {
-            return Verdict::Wait(missing);
-        }
-        let key = plan.key.as_ref().and_then(|name| {
-            let value = columns.iter().find(|(key, _)| **key == **name).map(|(_, value)| value)?;
-            key_text(value).map(|text| text.into_owned())
-        });
-        let origin = Origin { partition: event.partition, offset: event.offset };
-        let (id, time_ms, is_written) = (event.id.clone(), event.time_ms, event.is_written);
-        Verdict::Emit(OutputRow { origin, id, time_ms, key, columns, is_written })
+        judge::judge(&self.plan, event, found)
     }
 
     /// Keeps the state within its bounds.

@@ -38,6 +38,7 @@ kaflowsql_events_processed_total{pipeline=\"scored\"} 4
 usher_pipeline_rows_total{pipeline=\"scored\"} 2
 usher_pipeline_duplicates_total{pipeline=\"scored\"} 1
 usher_pipeline_filtered_total{pipeline=\"scored\"} 1
+usher_pipeline_undated_total{pipeline=\"scored\"} 4
 usher_pipeline_refused_total 1
 usher_pipeline_held{pipeline=\"scored\"} 0
 usher_pipeline_ids{pipeline=\"scored\"} 2

@@ -239,7 +239,8 @@ rows       → bytes changed record
 scope      → record rows
 plan       → rows scope
 aggregates → plan record scope
-stream     → counts emitted held output plan record rows scope written
+judge      → held output plan record rows scope
+stream     → counts emitted held judge output plan record rows written
 state      → bytes held plan rows stream
 chain      → output record state stream written
 runner     → chain output plan record state stream

@@ -8,7 +8,7 @@ use usher_tests::deployment::root;
 use crate::{code, is_test, manifest, none, sources};
 
 /// Bounds that are nobody else's business: they follow from a format, or they are the host's own.
-const BOUNDS_ELSEWHERE: [(&str, &str); 9] = [
+const BOUNDS_ELSEWHERE: [(&str, &str); 12] = [
     ("edge-worker/cloudflare/entry/request.js:SMALL_BYTES_MAX", "what the host reads in one piece"),
     ("edge-worker/cloudflare/entry/request.js:DISCARDED_BYTES_MAX", "what the host reads and throws away"),
     (
@@ -18,6 +18,18 @@ const BOUNDS_ELSEWHERE: [(&str, &str); 9] = [
     ("edge-worker/native/src/client.rs:ANSWER_BYTES_MAX", "what the command line reads of an answer"),
     ("edge-worker/native/src/command/import/rows.rs:BYTES_MAX", "how the command line cuts what it sends"),
     ("edge-worker/native/src/command/import/rows.rs:ROWS_MAX", "how the command line cuts what it sends"),
+    (
+        "edge-worker/native/src/command/pipeline/broker/place.rs:METADATA_BYTES_MAX",
+        "what brokers take with a commit",
+    ),
+    (
+        "edge-worker/native/src/command/pipeline/metrics/listener.rs:REQUESTS_MAX",
+        "requests for figures at a time",
+    ),
+    (
+        "edge-worker/native/src/command/pipeline/metrics/listener.rs:HEAD_BYTES_MAX",
+        "what is read of a request for figures",
+    ),
     ("edge-worker/native/src/lines.rs:LINE_BYTES_MAX", "what the command line reads of a line"),
     ("edge-worker/native/src/definitions.rs:FILE_BYTES_MAX", "what the command line reads of a file"),
     ("edge-worker/native/src/store.rs:STATEMENTS_MAX", "prepared statements are the store's"),

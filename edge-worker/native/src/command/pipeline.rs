@@ -51,7 +51,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Validate(args) => validate::run(args),
         Verb::Explain(args) => explain::run(args),
-        Verb::Run(args) => run::run(args),
+        Verb::Run(args) => match &args.brokers {
+            Some(brokers) => broker::run(args, brokers),
+            None => run::run(args),
+        },
         Verb::Query(args) => query::run(args),
     }
 }

@@ -5,23 +5,26 @@
 
 mod clients;
 mod outputs;
+mod partitions;
 mod place;
 mod sink;
 mod source;
 mod state;
+mod topics;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use usher_engine::definition::pipeline::{Format, Pipeline};
-use usher_pipelines::{Bounds, Chain, Plan, Runner, Stream};
+use usher_pipelines::{Bounds, Runner};
 
-use self::clients::Clients;
+use self::clients::{Clients, Settings};
 use self::source::Broker;
+use self::topics::Topics;
+use super::loaded::Loaded;
 use super::metrics::Seen;
 use super::outputs::Outputs;
 use super::run::{self, Args, plans};
@@ -30,18 +33,8 @@ use crate::clock::now_ms;
 use crate::exit::{Exit, Failure};
 use crate::terminal::{clean, note};
 
-/// Where and as whom topics are read and written.
-#[derive(Debug)]
-pub(super) struct Settings {
-    /// `host:port`, with commas between them.
-    pub(super) brokers: String,
-    /// The consumer group.
-    pub(super) group: String,
-    /// Settings of the client, as its documentation names them.
-    pub(super) client: Vec<(String, String)>,
-}
-
-pub(super) fn run(args: &Args, brokers: &str, pipelines: &[Pipeline]) -> Result<Exit, Failure> {
+pub(super) fn run(args: &Args, brokers: &str) -> Result<Exit, Failure> {
+    let pipelines = &*Loaded::valid(&args.pipelines)?;
     let settings = settings(args, brokers, pipelines);
     let Some(folder) = &args.state else {
         let message = "with --brokers a folder for the state is needed";
@@ -91,35 +84,5 @@ fn are_written_as_json(args: &Args, pipelines: &[Pipeline]) -> Result<(), Failur
             let message = format!("`{}` writes Avro, which is not supported yet", pipeline.name);
             Err(Failure::usage(message).help("--json writes JSON in its place"))
         }
-    }
-}
-
-/// The topics of a run, by what they are for.
-pub(super) struct Topics {
-    /// Those of events, which the processes of a group share.
-    pub(super) events: Vec<String>,
-    /// Joined ones, which each process reads as a whole.
-    pub(super) joined: Vec<String>,
-    /// Those that rows go to, each with the topic that its events come from.
-    pub(super) written: BTreeMap<String, String>,
-}
-
-impl Topics {
-    fn of(chain: &Chain) -> Result<Topics, Failure> {
-        let plans: Vec<&Plan> = chain.streams().iter().map(Stream::plan).collect();
-        let is_joined =
-            |topic: &str| plans.iter().any(|plan| plan.topics().skip(1).any(|joined| joined == topic));
-        let is_events = |topic: &str| plans.iter().any(|plan| plan.topics().next() == Some(topic));
-        let inputs = chain.inputs();
-        if let Some(topic) = inputs.iter().find(|topic| is_joined(topic) && is_events(topic)) {
-            let message = format!("`{topic}` is joined, and read as events, too");
-            return Err(Failure::new(message).help("run the pipelines that do one and the other apart"));
-        }
-        let (joined, events) = inputs.into_iter().map(str::to_owned).partition(|topic| is_joined(topic));
-        let written = plans
-            .iter()
-            .enumerate()
-            .filter_map(|(place, plan)| Some((plan.output().to_owned(), chain.root(place)?.to_owned())));
-        Ok(Topics { events, joined, written: written.collect() })
     }
 }

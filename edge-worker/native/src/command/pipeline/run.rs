@@ -10,7 +10,6 @@ use std::time::Duration;
 use usher_engine::definition::pipeline::Pipeline;
 use usher_pipelines::{Bounds, Chain, Plan, Runner, Stream};
 
-use super::broker;
 use super::files::{File, Files};
 use super::loaded::{Loaded, not_compiled};
 use super::metrics::{Board, Seen};
@@ -60,7 +59,7 @@ use crate::terminal::{clean, note};
 pub(super) struct Args {
     /// Files of pipelines
     #[arg(required = true, value_name = "FILE")]
-    pipelines: Vec<PathBuf>,
+    pub(super) pipelines: Vec<PathBuf>,
     /// A file of a topic, or - for standard input, which the events come from unless this says otherwise
     #[arg(long = "input", value_name = "TOPIC=PATH", value_parser = input)]
     inputs: Vec<Named>,
@@ -93,7 +92,7 @@ pub(super) struct Args {
     metrics: Option<SocketAddr>,
     /// Read and write topics of a broker in place of files: host:port, with commas between several
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["inputs", "outputs", "expired", "dead"])]
-    brokers: Option<String>,
+    pub(super) brokers: Option<String>,
     /// The consumer group; the names of the pipelines when missing
     #[arg(long, value_name = "NAME", requires = "brokers")]
     #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "read where there are brokers"))]
@@ -130,9 +129,6 @@ fn input(text: &str) -> Result<Named, String> {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let pipelines = Loaded::valid(&args.pipelines)?;
-    if let Some(brokers) = &args.brokers {
-        return broker::run(args, brokers, &pipelines);
-    }
     let bounds = Bounds { held: args.held_max, bytes: args.state_bytes_max };
     let mut chain = chain(plans(&pipelines)?, |plan| Ok(Stream::new(plan, bounds)))?;
     let (inputs, rows) = (topics::inputs(&chain, &args.inputs)?, topics::outputs(&chain, &args.outputs)?);

@@ -14,7 +14,6 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
-use super::Settings;
 use crate::exit::Failure;
 use crate::terminal::{clean, note};
 
@@ -27,6 +26,17 @@ const STOP_WAIT: Duration = Duration::from_secs(10);
 
 /// The time between two requests for the same.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// Where and as whom topics are read and written.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// `host:port`, with commas between them.
+    pub(super) brokers: String,
+    /// The consumer group.
+    pub(super) group: String,
+    /// Settings of the client, as its documentation names them.
+    pub(super) client: Vec<(String, String)>,
+}
 
 /// A partition of a topic as the client names it.
 pub(super) type Named = (String, i32);

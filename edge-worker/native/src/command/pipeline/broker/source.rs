@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use usher_pipelines::{Arrival, Given, Part, Payload, Polled, Source};
 
-use super::Topics;
-use super::clients::{ANSWER, Clients, Named, Patience, Plain, Rebalanced, Told, Waiting, lock, shown};
+use super::clients::{ANSWER, Clients, Named, Patience, Rebalanced, Told, Waiting, lock, shown};
 use super::outputs::written;
+use super::partitions::{list, partitions};
 use super::place::{Ends, Metadata, Place};
 use super::state::Resumed;
+use super::topics::Topics;
 use crate::clock::now_ms;
 use crate::command::pipeline::outputs::Outputs;
 use crate::command::pipeline::state::State;
@@ -217,7 +218,7 @@ impl Broker {
             let topic = topic.to_string();
             all.push(Given { topic, partition, next, entries, rebuilt, written: BTreeMap::new() });
         }
-        let found = written(self, &ends)?;
+        let found = written((&self.clients, &self.name, &self.stop), &self.topics, &ends)?;
         for given in &mut all {
             let of = (given.topic.clone(), given.partition);
             given.written = found.get(&of).cloned().unwrap_or_default();
@@ -265,44 +266,6 @@ impl Broker {
 
 fn part((topic, partition): &Named) -> Part {
     (Arc::from(topic.as_str()), partition.cast_unsigned())
-}
-
-/// Partitions with the offsets at which they are read.
-pub(super) fn list<'a>(nexts: impl IntoIterator<Item = (&'a Named, &'a u64)>) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    for ((topic, partition), next) in nexts {
-        let offset = match i64::try_from(*next) {
-            Ok(next) if next > 0 => Offset::Offset(next),
-            _ => Offset::Beginning,
-        };
-        // Both kinds of offset are valid everywhere.
-        let _ = list.add_partition_offset(topic, *partition, offset);
-    }
-    list
-}
-
-/// The partitions of a topic, when it is there.
-pub(super) fn partitions(
-    consumer: &BaseConsumer<Plain>,
-    topic: &str,
-    stop: &AtomicBool,
-) -> Result<Vec<i32>, String> {
-    let mut waiting = Waiting::new(stop);
-    loop {
-        let why = match found(consumer, topic) {
-            Ok(partitions) if !partitions.is_empty() => return Ok(partitions),
-            Ok(_) => "it is not there".to_owned(),
-            Err(error) => shown(&error),
-        };
-        waiting.again(&format!("the topic `{topic}` is read"), &why, Patience::None)?;
-    }
-}
-
-/// The partitions of a topic; none of one that is not there.
-pub(super) fn found<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str) -> KafkaResult<Vec<i32>> {
-    let metadata = consumer.fetch_metadata(Some(topic), ANSWER)?;
-    let of = metadata.topics().iter().find(|of| of.name() == topic && of.error().is_none());
-    Ok(of.map(|of| of.partitions().iter().map(|partition| partition.id()).collect()).unwrap_or_default())
 }
 
 /// The record that a consumer gave. What is no record is told, and the client goes on by itself.

@@ -141,7 +141,7 @@ impl Figures {
 
     fn counts(&self, page: &mut Page) {
         type Of = fn(&Counts) -> u64;
-        let all: [(&str, &str, Of); 11] = [
+        let all: [(&str, &str, Of); 12] = [
             ("kaflowsql_events_processed_total", "events that were read", |of| of.events),
             ("usher_pipeline_events_total", "events that were read", |of| of.events),
             ("usher_pipeline_rows_total", "rows that were written", |of| of.emitted),
@@ -153,6 +153,7 @@ impl Figures {
             ("usher_pipeline_written_before_total", "events whose row another process wrote", |of| {
                 of.written_before
             }),
+            ("usher_pipeline_undated_total", "events without a time of their own", |of| of.undated),
             ("usher_pipeline_ids_forgotten_total", "ids that left a full state", |of| of.ids_forgotten),
             ("kaflowsql_state_evictions_total", "rows, events and ids that left the state", evictions),
         ];
