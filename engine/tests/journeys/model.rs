@@ -42,6 +42,8 @@ struct Ended {
     stage: String,
     how: &'static str,
     exit: String,
+    /// Two entries of one millisecond may differ in nothing else.
+    arms: Vec<(usize, String, String)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -265,6 +267,7 @@ impl<'m> Fold<'m> {
             stage: self.definition.journeys[index].stages[entry.stage].name.clone(),
             how,
             exit: exit.to_owned(),
+            arms: entry.arms,
         });
     }
 
