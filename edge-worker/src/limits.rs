@@ -13,8 +13,10 @@ pub const DESTINATIONS_MAX: usize = 64;
 pub const DESTINATION_RATE: u32 = 100;
 /// Most attempts a second that a destination may have.
 pub const DESTINATION_RATE_MAX: u32 = 10_000;
-/// Attempts of a shard at one destination at the same time, at most.
-pub const DESTINATION_ATTEMPTS_MAX: u32 = 16;
+/// Attempts of a shard at one destination at the same time, at most, unless its rate is over 160 a second.
+pub const DESTINATION_ATTEMPTS: u32 = 16;
+/// The same for the fastest destinations: a quarter of what a native host has at the same time is left to others.
+pub const DESTINATION_ATTEMPTS_MAX: u32 = 48;
 /// Largest body of an activation, in bytes.
 pub const SENT_BYTES_MAX: usize = 256 * 1024;
 /// Most bytes of an answer, or of the reason for a failed attempt, that are kept.

@@ -1,7 +1,7 @@
 //! The pace of attempts at each destination: so many a second, and so many at the same time.
 
 use crate::destinations::Destination;
-use crate::limits::DESTINATION_ATTEMPTS_MAX;
+use crate::limits::{DESTINATION_ATTEMPTS, DESTINATION_ATTEMPTS_MAX};
 use crate::store::activations::FoundActivations;
 
 const SECOND_US: i64 = 1_000_000;
@@ -46,7 +46,7 @@ impl Pace {
     pub(super) fn take(&mut self, destination: &Destination, now_ms: i64) -> Option<i64> {
         let interval_us = SECOND_US * i64::from(self.shards) / i64::from(destination.rate);
         let paced = self.of(&destination.id);
-        if paced.under_way >= DESTINATION_ATTEMPTS_MAX {
+        if paced.under_way >= at_once(destination.rate) {
             return Some(now_ms);
         }
         let now_us = now_ms.saturating_mul(1_000);
@@ -66,4 +66,9 @@ impl Pace {
         let changed = self.all.into_iter().filter(|paced| paced.is_changed);
         changed.map(|paced| (paced.id, paced.free_us)).collect()
     }
+}
+
+/// Attempts at a destination of this rate at the same time, at most: so many that it is met where each takes 100 ms.
+fn at_once(rate: u32) -> u32 {
+    (rate / 10).clamp(DESTINATION_ATTEMPTS, DESTINATION_ATTEMPTS_MAX)
 }

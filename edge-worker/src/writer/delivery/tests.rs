@@ -6,7 +6,7 @@ use super::*;
 use crate::drive;
 use crate::edge::Edge;
 use crate::form::Form;
-use crate::limits::{DAY_MS, DESTINATION_ATTEMPTS_MAX};
+use crate::limits::{DAY_MS, DESTINATION_ATTEMPTS, DESTINATION_ATTEMPTS_MAX};
 use crate::message::{self, Ambient, Route};
 use crate::store::journeys::SendRow;
 use crate::store::memory::MemoryStore;
@@ -32,7 +32,8 @@ impl Desk {
         edge.set_form("2");
         edge.set_destinations(&format!(
             r#"[{{"id": "a", "url": "https://a.example", "secret": "{SECRET}"}},
-                {{"id": "b", "url": "https://b.example", "secret": "{SECRET}", "rate": 2}}]"#
+                {{"id": "b", "url": "https://b.example", "secret": "{SECRET}", "rate": 2}},
+                {{"id": "c", "url": "https://c.example", "secret": "{SECRET}", "rate": 9999}}]"#
         ));
         assert_eq!(edge.destinations_complaint(), None);
         let (store, begun) = (MemoryStore::default(), BTreeMap::new());
@@ -278,11 +279,15 @@ fn attempts_at_a_destination_are_bounded() {
     let all: Vec<_> = (0..60).map(|id| (id, id, "a")).collect();
     desk.fire(&all);
     let began = desk.turn(&[]);
-    assert_eq!(began.len(), usize::try_from(DESTINATION_ATTEMPTS_MAX).unwrap());
+    assert_eq!(began.len(), usize::try_from(DESTINATION_ATTEMPTS).unwrap());
     assert_eq!(desk.turn(&[(0, answered(200)), (1, answered(200))]), [] as [u8; 0]);
     assert_eq!(desk.turn(&[]).len(), 2);
     assert_eq!(desk.turn_of(&[(2, answered(200)), (3, answered(200))], false, 1), [] as [u8; 0]);
     assert_eq!(desk.turn_of(&[], false, 1).len(), 1);
+    // A fast one has more at the same time.
+    let mut fast = Desk::new();
+    fast.fire(&(0..60).map(|id| (id, id, "c")).collect::<Vec<_>>());
+    assert_eq!(fast.turn(&[]).len(), usize::try_from(DESTINATION_ATTEMPTS_MAX).unwrap());
     // Two a second, and those of a second at once.
     let mut desk = Desk::new();
     desk.fire(&[(1, 1, "b"), (2, 2, "b"), (3, 3, "b"), (4, 4, "b"), (5, 5, "a")]);
