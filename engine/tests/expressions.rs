@@ -267,14 +267,22 @@ fn a_column_has_the_type_that_its_uses_agree_on() {
     assert_eq!(seen, [Some(8.into()), Some(1.into()), Some(7.into()), Some("7".into())]);
     assert_eq!((all.types(2), all.types(3)), (vec![DataType::Number], vec![DataType::String]));
     let found = compile(&["a + 1", "LENGTH(a)"]).unwrap_err();
-    assert_eq!(found.iter().map(|finding| finding.path.as_str()).collect::<Vec<_>>(), ["values[1]"]);
+    assert_eq!(found.iter().map(|finding| finding.path.as_str()).collect::<Vec<_>>(), ["values[1].part(a)"]);
 }
 
 #[test]
 fn expressions_are_bounded() {
     let sum = |count: usize| syntax::parse_value(&format!("1{}", " + 1".repeat(count)));
-    assert!(Expressions::compile(&[], &[], &[sum(40).unwrap()]).is_ok());
-    assert!(sum(60).unwrap_err().message.contains("within each other"));
+    let long = Expressions::compile(&[], &[], &[sum(511).unwrap()]).unwrap();
+    assert_eq!(long.value(0, &Row(Vec::new()), NOW_MS, NOW_MS), Some(512.into()));
+    let longer = Expressions::compile(&[], &[], &[sum(512).unwrap()]).unwrap_err();
+    assert_eq!(longer[0].code, Code::OverBound);
+    let nested = |levels: usize| {
+        let text = "1 + 2 * (".repeat(levels) + "1" + &")".repeat(levels);
+        syntax::parse_value(&text)
+    };
+    assert!(Expressions::compile(&[], &[], &[nested(23).unwrap()]).is_ok());
+    assert!(nested(24).unwrap_err().message.contains("within each other"));
     let many = format!("CONCAT(1{})", ", 1".repeat(1_022));
     assert!(Expressions::compile(&[], &[], &[syntax::parse_value(&many).unwrap()]).is_ok());
     let many = syntax::parse_value(&format!("CONCAT(1{})", ", 1".repeat(1_023))).unwrap();

@@ -113,6 +113,9 @@ pub fn value(random: &mut Random, kind: Kind, depth: usize) -> ValueExpr {
     if depth == 0 || random.one_in(5) {
         return leaf(random, kind);
     }
+    if matches!(kind, Kind::Number | Kind::Text | Kind::Time | Kind::Interval) && random.one_in(60) {
+        return long_row(random, kind);
+    }
     let depth = depth - 1;
     if random.one_in(4) && !matches!(kind, Kind::Texts | Kind::Numbers) {
         return branches(random, kind, depth);
@@ -141,6 +144,23 @@ pub fn value(random: &mut Random, kind: Kind, depth: usize) -> ValueExpr {
         }
         Kind::Date | Kind::Texts | Kind::Numbers => leaf(random, kind),
     }
+}
+
+/// A row of more signs than may nest.
+fn long_row(random: &mut Random, kind: Kind) -> ValueExpr {
+    let (signs, part): (&[Arithmetic], Kind) = match kind {
+        Kind::Text => (&[Arithmetic::Join], Kind::Text),
+        Kind::Number if random.one_in(2) => {
+            (&[Arithmetic::Multiply, Arithmetic::Divide, Arithmetic::Remainder], Kind::Number)
+        }
+        Kind::Number => (&[Arithmetic::Add, Arithmetic::Subtract], Kind::Number),
+        _ => (&[Arithmetic::Add, Arithmetic::Subtract], Kind::Interval),
+    };
+    let first = leaf(random, kind);
+    (0..50 + random.below(50)).fold(first, |start, _| {
+        let next = leaf(random, part);
+        ValueExpr::arithmetic(random.pick(signs), start, next)
+    })
 }
 
 fn leaf(random: &mut Random, kind: Kind) -> ValueExpr {

@@ -50,8 +50,9 @@ pub enum ValueExpr {
     Interval(i64, Unit),
     /// `-a`
     Negative(Box<ValueExpr>),
-    /// `a + b` and the like.
-    Arithmetic(Arithmetic, Box<[ValueExpr; 2]>),
+    /// `a + b - c` and the like, calculated from the left: a value, and signs of one rank, each with the value behind it.
+    /// The first value is no row of that rank, see [`ValueExpr::arithmetic`].
+    Arithmetic(Box<ValueExpr>, Vec<(Arithmetic, ValueExpr)>),
     /// `ROUND(a, 2)` and the like.
     Call(Function, Vec<ValueExpr>),
     /// `CASE WHEN a > 1 THEN b ELSE c END`: the value of the first branch whose condition is true.

@@ -54,15 +54,30 @@ impl Search<'_> {
     }
 
     fn value(&mut self, value: &ValueExpr) {
-        if self.found.len() >= LOCATED_PARTS_MAX {
+        if self.is_full() {
             return;
         }
+        self.part(value);
+        value.parts(&mut |part| self.value(part));
+        value.conditions(&mut |condition| self.condition(condition));
+        // A finding may be about the start of a row.
+        let signs = if let ValueExpr::Arithmetic(_, rest) = value { rest.len() } else { 0 };
+        for start in 1..signs {
+            if !self.is_full() {
+                self.part(&value.start(start));
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.found.len() >= LOCATED_PARTS_MAX
+    }
+
+    fn part(&mut self, value: &ValueExpr) {
         let part = value.to_string();
         if let Some(range) = self.place(&part) {
             self.found.push((part, range));
         }
-        value.parts(&mut |part| self.value(part));
-        value.conditions(&mut |condition| self.condition(condition));
     }
 
     fn place(&self, part: &str) -> Option<Range<usize>> {
@@ -116,13 +131,19 @@ mod tests {
         ] {
             assert_eq!(place(part), Some(written));
         }
+        let text = "a - b + c < 0";
+        let parts = parts_within(text, &parse(text).unwrap());
+        assert_eq!(
+            parts.iter().find(|(part, _)| part == "a - b").map(|(_, range)| range.clone()),
+            Some(0..5)
+        );
         // Not a part of an expression.
         assert_eq!(place("a"), None);
     }
 
     #[test]
     fn long_expressions_end_the_search() {
-        let text = "1 + ".repeat(40) + "1";
-        assert!(parts_of_value(&text, &parse_value(&text).unwrap()).len() <= LOCATED_PARTS_MAX);
+        let text = "1 + ".repeat(400) + "1";
+        assert_eq!(parts_of_value(&text, &parse_value(&text).unwrap()).len(), LOCATED_PARTS_MAX);
     }
 }

@@ -31,6 +31,15 @@ impl Arithmetic {
             Arithmetic::Remainder => "%",
         }
     }
+
+    /// How tightly it binds: signs of one rank are calculated from the left.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Arithmetic::Join => 1,
+            Arithmetic::Add | Arithmetic::Subtract => 2,
+            Arithmetic::Multiply | Arithmetic::Divide | Arithmetic::Remainder => 3,
+        }
+    }
 }
 
 /// A unit of an interval. Months and years are none: their length depends on the calendar.

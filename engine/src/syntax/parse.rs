@@ -645,7 +645,7 @@ mod tests {
             let branch = (condition.clone(), inner.clone());
             prop_oneof![
                 4 => (prop::sample::select(signs.clone()), sides)
-                    .prop_map(|(sign, sides)| ValueExpr::Arithmetic(sign, Box::new(sides))),
+                    .prop_map(|(sign, [left, right])| ValueExpr::arithmetic(sign, left, right)),
                 1 => inner.clone().prop_map(|part| ValueExpr::Negative(Box::new(part))),
                 2 => (prop::sample::select(Function::ALL.to_vec()), prop::collection::vec(inner.clone(), 3..5))
                     .prop_map(|(function, mut arguments)| {

@@ -1,6 +1,7 @@
 //! Expressions in their canonical form, and what they consist of.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::ast::{Comparison, Computed, Expr, Name, Question, Test, ValueExpr};
 use super::function::{Arithmetic, Function};
@@ -74,9 +75,43 @@ impl ValueExpr {
         }
     }
 
-    /// Two values and a sign between them.
+    /// Two values and a sign between them. A row of signs of the same rank on the left goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use usher_engine::syntax::{Arithmetic, ValueExpr, parse_value};
+    ///
+    /// let sum = parse_value("a + b").unwrap();
+    /// let longer = ValueExpr::arithmetic(Arithmetic::Subtract, sum, parse_value("c").unwrap());
+    /// assert_eq!(longer, parse_value("a + b - c").unwrap());
+    /// assert_eq!(longer.depth(), 2);
+    /// ```
     pub fn arithmetic(sign: Arithmetic, left: ValueExpr, right: ValueExpr) -> ValueExpr {
-        ValueExpr::Arithmetic(sign, Box::new([left, right]))
+        let (first, mut rest) = match left {
+            ValueExpr::Arithmetic(first, rest) if rank_of(&rest) == Some(sign.rank()) => (first, rest),
+            left => (Box::new(left), Vec::with_capacity(1)),
+        };
+        rest.push((sign, right));
+        ValueExpr::Arithmetic(first, rest)
+    }
+
+    /// How tightly its outermost signs bind, if it is a row of such.
+    pub(super) fn rank(&self) -> Option<u8> {
+        match self {
+            ValueExpr::Arithmetic(_, rest) => rank_of(rest),
+            _ => None,
+        }
+    }
+
+    /// The start of a row with this many of its signs, one or more: with one, `a + b` of `a + b - c`.
+    pub(crate) fn start(&self, signs: usize) -> ValueExpr {
+        match self {
+            ValueExpr::Arithmetic(first, rest) => {
+                ValueExpr::Arithmetic(first.clone(), rest.iter().take(signs).cloned().collect())
+            }
+            other => other.clone(),
+        }
     }
 
     /// The constant, if it is one.
@@ -99,7 +134,9 @@ impl ValueExpr {
     pub fn parts<'e>(&'e self, visit: &mut dyn FnMut(&'e ValueExpr)) {
         match self {
             ValueExpr::Negative(part) => visit(part),
-            ValueExpr::Arithmetic(_, sides) => sides.iter().for_each(visit),
+            ValueExpr::Arithmetic(first, rest) => {
+                [&**first].into_iter().chain(rest.iter().map(|(_, part)| part)).for_each(visit);
+            }
             ValueExpr::Call(_, arguments) => arguments.iter().for_each(visit),
             ValueExpr::Case(branches, otherwise) => {
                 branches.iter().map(|(_, value)| value).chain(otherwise.as_deref()).for_each(visit);
@@ -148,7 +185,7 @@ impl ValueExpr {
 
     /// The number of values, signs and functions, in its conditions, too.
     pub fn size(&self) -> usize {
-        let mut size = 1_usize;
+        let mut size = if let ValueExpr::Arithmetic(_, rest) = self { rest.len() } else { 1 };
         self.parts(&mut |part| size = size.saturating_add(part.size()));
         self.conditions(&mut |condition| size = size.saturating_add(condition.size()));
         size
@@ -170,6 +207,11 @@ impl ValueExpr {
             _ => {}
         }
     }
+}
+
+/// The rank of a row's signs.
+fn rank_of(rest: &[(Arithmetic, ValueExpr)]) -> Option<u8> {
+    rest.first().map(|(sign, _)| sign.rank())
 }
 
 impl Computed {

@@ -64,14 +64,14 @@ pub fn value(expr: &ValueExpr, row: &Row<'_>) -> Held {
             let is = part.is.clone().and_then(negative);
             Held::of(&[part], is)
         }
-        ValueExpr::Arithmetic(sign, sides) => {
-            let sides = [value(&sides[0], row), value(&sides[1], row)];
-            let is = match (&sides[0].is, &sides[1].is) {
+        ValueExpr::Arithmetic(first, rest) => rest.iter().fold(value(first, row), |left, (sign, right)| {
+            let right = value(right, row);
+            let is = match (&left.is, &right.is) {
                 (Some(left), Some(right)) => calculate(*sign, left, right),
                 _ => None,
             };
-            Held::of(&sides, is)
-        }
+            Held::of(&[left, right], is)
+        }),
         ValueExpr::Call(function, arguments) => call(*function, arguments, row),
         ValueExpr::Case(branches, otherwise) => {
             let branch = branches.iter().find(|(when, _)| truth(when, row) == Some(true));
@@ -235,9 +235,11 @@ fn call(function: Function, arguments: &[ValueExpr], row: &Row<'_>) -> Held {
             Some(Is::Float(number)) => Some(Is::Float(number.abs())),
             other => other,
         },
-        // Half away from zero, which is how `f64::round` rounds.
+        // Half away from zero, which is how `f64::round` rounds, and an integer where one has the value.
         Function::Round => match first {
-            Some(Is::Float(number)) => float(number.round()),
+            Some(Is::Float(number)) if number.abs() < 9_223_372_036_854_775_808.0 => {
+                Some(Is::Integer(number.round() as i64))
+            }
             other => other,
         },
         Function::DateDiff => match (&first, &all[1].is) {
@@ -324,7 +326,9 @@ pub fn results(expr: &ValueExpr) -> BTreeSet<String> {
     match expr {
         ValueExpr::Name(Name(name)) => [name.clone()].into(),
         ValueExpr::Negative(part) => results(part),
-        ValueExpr::Arithmetic(_, sides) => of(&mut sides.iter()),
+        ValueExpr::Arithmetic(first, rest) => {
+            of(&mut [&**first].into_iter().chain(rest.iter().map(|(_, part)| part)))
+        }
         ValueExpr::Call(_, arguments) => of(&mut arguments.iter()),
         ValueExpr::Case(branches, otherwise) => {
             of(&mut branches.iter().map(|(_, then)| then).chain(otherwise.as_deref()))

@@ -31,17 +31,22 @@ fn of_value(expr: &ValueExpr, cells: &mut Vec<Cell>) -> Option<String> {
             (is_shared && !is_list).then(|| name.clone())?
         }
         ValueExpr::Negative(part) => format!("(-{})", of_value(part, cells)?),
-        ValueExpr::Arithmetic(sign, sides) => {
-            let [left, right] = [of_value(&sides[0], cells)?, of_value(&sides[1], cells)?];
-            match sign {
-                Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply => {
-                    format!("({left} {} {right})", sign.as_str())
-                }
-                Arithmetic::Divide => format!("(CAST({left} AS REAL) / {right})"),
-                Arithmetic::Join if sides.iter().all(is_text) => format!("({left} || {right})"),
-                // It cuts floats, and writes numbers in its own way.
-                Arithmetic::Remainder | Arithmetic::Join => return None,
+        ValueExpr::Arithmetic(first, rest) => {
+            let are_texts = is_text(first) && rest.iter().all(|(_, part)| is_text(part));
+            let mut left = of_value(first, cells)?;
+            for (sign, right) in rest {
+                let right = of_value(right, cells)?;
+                left = match sign {
+                    Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply => {
+                        format!("({left} {} {right})", sign.as_str())
+                    }
+                    Arithmetic::Divide => format!("(CAST({left} AS REAL) / {right})"),
+                    Arithmetic::Join if are_texts => format!("({left} || {right})"),
+                    // It cuts floats, and writes numbers in its own way.
+                    Arithmetic::Remainder | Arithmetic::Join => return None,
+                };
             }
+            left
         }
         ValueExpr::Call(function, arguments) => {
             let are_texts = arguments.iter().all(is_text);
@@ -97,7 +102,7 @@ fn is_text(expr: &ValueExpr) -> bool {
     match expr {
         ValueExpr::Null | ValueExpr::Constant(Value::String(_)) => true,
         ValueExpr::Name(Name(name)) => name == "t1" || name == "t2",
-        ValueExpr::Arithmetic(sign, _) => *sign == Arithmetic::Join,
+        ValueExpr::Arithmetic(_, rest) => rest.iter().all(|(sign, _)| *sign == Arithmetic::Join),
         ValueExpr::Call(Function::Concat | Function::Lower | Function::Upper, _) => true,
         ValueExpr::Call(Function::Coalesce | Function::Least | Function::Greatest, all) => {
             all.iter().all(is_text)

@@ -190,7 +190,10 @@ fn of_value(definition: &Definition, expr: &ValueExpr) -> usize {
             find(definition, &name.0).map_or(VALUE_BYTES_MAX, |it| of_shown(definition, it))
         }
         ValueExpr::Constant(value) => value.to_string().len(),
-        ValueExpr::Arithmetic(Arithmetic::Join, _) | ValueExpr::Call(Function::Concat, _) => {
+        ValueExpr::Arithmetic(_, rest) if !rest.iter().all(|(sign, _)| *sign == Arithmetic::Join) => {
+            SMALL_BYTES
+        }
+        ValueExpr::Arithmetic(..) | ValueExpr::Call(Function::Concat, _) => {
             parts(expr).into_iter().sum::<usize>().min(EXPRESSION_TEXT_BYTES_MAX)
         }
         ValueExpr::Call(
@@ -208,7 +211,6 @@ fn of_value(definition: &Definition, expr: &ValueExpr) -> usize {
         | ValueExpr::Now
         | ValueExpr::Interval(..)
         | ValueExpr::Negative(_)
-        | ValueExpr::Arithmetic(..)
         | ValueExpr::Call(..)
         | ValueExpr::Condition(_) => SMALL_BYTES,
     }

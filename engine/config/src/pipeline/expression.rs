@@ -48,14 +48,8 @@ fn value_of(sql: &mut Sql<'_, '_>, sources: &Sources, expr: &SqlExpr) -> Option<
             value => Some(ValueExpr::Negative(Box::new(value))),
         },
         SqlExpr::UnaryOp { op: UnaryOperator::Plus, expr } => value(sql, sources, expr),
-        SqlExpr::BinaryOp { left, op, right } => match arithmetic(op) {
-            Some(sign) => {
-                // Both sides are read, so that each has its findings.
-                let (left, right) = (value(sql, sources, left), value(sql, sources, right));
-                Some(ValueExpr::arithmetic(sign, left?, right?))
-            }
-            None => truth(sql, sources, expr),
-        },
+        SqlExpr::BinaryOp { op, .. } if arithmetic(op).is_none() => truth(sql, sources, expr),
+        SqlExpr::BinaryOp { .. } => row(sql, sources, expr),
         SqlExpr::Case { operand: None, conditions, else_result, .. } => {
             let mut branches = Vec::new();
             let mut whole = true;
@@ -100,6 +94,24 @@ fn value_of(sql: &mut Sql<'_, '_>, sources: &Sources, expr: &SqlExpr) -> Option<
             None
         }
     }
+}
+
+/// Signs that nest only on their left, as those of `a + b - c` do.
+fn row(sql: &mut Sql<'_, '_>, sources: &Sources, expr: &SqlExpr) -> Option<ValueExpr> {
+    let (mut first, mut rest) = (expr, Vec::new());
+    while let SqlExpr::BinaryOp { left, op, right } = first
+        && let Some(sign) = arithmetic(op)
+    {
+        rest.push((sign, right));
+        first = left;
+    }
+    // Every value is read, so that each has its findings.
+    let mut all = value(sql, sources, first);
+    for (sign, right) in rest.into_iter().rev() {
+        let right = value(sql, sources, right);
+        all = all.zip(right).map(|(left, right)| ValueExpr::arithmetic(sign, left, right));
+    }
+    all
 }
 
 /// A condition as a value.

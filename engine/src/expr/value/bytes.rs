@@ -1,6 +1,6 @@
 //! The bytes of compiled expressions, in plans for a module without the compiler.
 
-use super::{Calc, HAS_EXPRESSIONS, Several, Tested, Unary};
+use super::{Calc, HAS_EXPRESSIONS, Link, Several, Tested, Unary};
 use crate::bytes::{Reader, Writer};
 use crate::flat::{Flat, flat};
 use crate::syntax::Arithmetic;
@@ -27,10 +27,17 @@ fn write(calc: &Calc, w: &mut Writer) {
             function.write(w);
             part.write(w);
         }
-        Calc::Arithmetic(sign, sides) => {
-            tag(6);
-            sign.write(w);
-            sides.write(w);
+        Calc::Chain(first, links) => {
+            if let [Link::With(sign, right)] = &**links {
+                // One sign has a shorter form, which older modules read, too.
+                tag(6);
+                sign.write(w);
+                first.write(w);
+                return right.write(w);
+            }
+            tag(11);
+            first.write(w);
+            links.write(w);
         }
         Calc::Call(function, arguments, types) => {
             tag(7);
@@ -65,11 +72,12 @@ fn read(r: &mut Reader<'_>) -> Calc {
         3 => Calc::Shown(Flat::read(r)),
         4 => Calc::Now,
         5 => Calc::Of(Flat::read(r), Flat::read(r)),
-        6 => Calc::Arithmetic(Flat::read(r), Flat::read(r)),
+        6 => Calc::arithmetic(Flat::read(r), Flat::read(r), Flat::read(r)),
         7 => Calc::Call(Flat::read(r), Flat::read(r), Flat::read(r)),
         8 => Calc::Case(Flat::read(r), Flat::read(r)),
         9 => Calc::Switch(Flat::read(r), Flat::read(r), Flat::read(r), Flat::read(r)),
         10 => Calc::Truth(Flat::read(r)),
+        11 => Calc::Chain(Flat::read(r), Flat::read(r)),
         _ => {
             r.fail("an expression is of an unknown kind");
             Calc::Missing
@@ -84,6 +92,7 @@ flat!(enum Tested {
     3 = AnyOf { sides, types },
 });
 
+flat!(enum Link { 0 = Of(function), 1 = With(sign, value) });
 flat!(enum Arithmetic { 0 = Join, 1 = Add, 2 = Subtract, 3 = Multiply, 4 = Divide, 5 = Remainder });
 flat!(enum Several { 0 = Coalesce, 1 = Concat, 2 = Greatest, 3 = Least, 4 = Round, 5 = Substr });
 flat!(enum Unary {

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use super::{Calc, Several, Tested, Unary, math, text};
+use super::{Calc, Link, Several, Tested, Unary, math, text};
 use crate::compare::order_of;
 use crate::expr::Program;
 use crate::expr::compare::held;
@@ -122,16 +122,15 @@ pub(crate) fn evaluate<'a, 'v: 'a>(
         Calc::Shown(slot) => shown(program, *slot, source),
         Calc::Now => Operand::Instant(source.event_ms()),
         Calc::Of(function, part) => return of(*function, evaluate(program, part, source)),
-        Calc::Arithmetic(sign, sides) => {
-            let [left, right] = both(program, sides, source);
-            if *sign == Arithmetic::Join {
-                return match [text::text(left.operand()), text::text(right.operand())] {
-                    [Some(left), Some(right)] => made(text::joined(&[left, right])),
-                    _ => MISSING,
+        Calc::Chain(first, links) => {
+            let mut value = evaluate(program, first, source);
+            for link in links {
+                value = match link {
+                    Link::Of(function) => of(*function, value),
+                    Link::With(sign, part) => calculated(*sign, &value, &evaluate(program, part, source)),
                 };
             }
-            let numbers = left.number().zip(right.number());
-            return number(numbers.and_then(|(left, right)| math::calculate(*sign, left, right)));
+            return value;
         }
         Calc::Call(function, arguments, types) => {
             return call(program, *function, arguments, *types, source);
@@ -166,6 +165,19 @@ fn both<'a, 'v: 'a>(
 
 fn made(text: Option<String>) -> Held<'static> {
     text.map_or(MISSING, Held::Made)
+}
+
+/// The result of a sign between two values.
+#[inline(never)]
+fn calculated(sign: Arithmetic, left: &Held<'_>, right: &Held<'_>) -> Held<'static> {
+    if sign == Arithmetic::Join {
+        return match [text::text(left.operand()), text::text(right.operand())] {
+            [Some(left), Some(right)] => made(text::joined(&[left, right])),
+            _ => MISSING,
+        };
+    }
+    let numbers = left.number().zip(right.number());
+    number(numbers.and_then(|(left, right)| math::calculate(sign, left, right)))
 }
 
 /// The result of a function of one value. Not inlined, because evaluation recurs.

@@ -3,8 +3,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::types::{Meaning, Types, demands, infer, meaning, mismatch, shown, sides, switched, unlike};
-use super::{Calc, Several, Tested, Unary};
+use super::types::{
+    Meaning, Step, Types, demands, infer, mismatch, row, shown, sides, switched, unfit_start, unlike,
+};
+use super::{Calc, Link, Several, Tested, Unary};
 use crate::diagnostic::{At, Code, Diagnostic, words};
 use crate::expr::Node;
 use crate::expr::allowed::allowed;
@@ -175,11 +177,12 @@ impl<'a, N: Names> Checker<'a, N> {
         place: Place<'_>,
     ) -> Result<Vec<Calc>, Vec<Diagnostic>> {
         let mut wanted_of = Vec::new();
-        self.typed(place, |of_name| {
+        let unfit = self.typed(place, |of_name| {
             demands(expr, wanted, of_name, &mut |part, wanted| wanted_of.push((part, wanted)));
+            unfit_start(expr, of_name)
         });
         let shown = match expr {
-            ValueExpr::Arithmetic(sign, _) => *sign == Arithmetic::Join,
+            ValueExpr::Arithmetic(_, rest) => matches!(rest.as_slice(), [(Arithmetic::Join, _), ..]),
             ValueExpr::Call(function, _) => match function {
                 Function::Concat | Function::Hash => true,
                 Function::Coalesce | Function::Least | Function::Greatest => shown,
@@ -188,7 +191,14 @@ impl<'a, N: Names> Checker<'a, N> {
             _ => shown,
         };
         let (mut calcs, mut found) = (Vec::new(), Vec::new());
-        for (part, wanted) in wanted_of {
+        for (index, (part, wanted)) in wanted_of.into_iter().enumerate() {
+            if let Some((start, known, wanted)) = &unfit
+                && *start == index
+                && found.is_empty()
+            {
+                let start = expr.start(index.saturating_sub(1));
+                found.push(at_part(mismatch(&start, *known, *wanted), place, &start));
+            }
             match self.part(part, wanted, shown, place) {
                 Ok(calc) => calcs.push(calc),
                 Err(findings) => found.extend(findings),
@@ -213,22 +223,12 @@ impl<'a, N: Names> Checker<'a, N> {
                 }
             },
             ValueExpr::Negative(_) => Calc::Of(Unary::Negative, Box::new(next())),
-            ValueExpr::Arithmetic(sign, sides) => {
-                let [left, right] = &**sides;
-                let (meaning, _) = self
-                    .typed(place, |of_name| meaning(*sign, [left, right].map(|side| infer(side, of_name))));
-                // In the order of the demands: a time before its interval.
-                let (left, right) = (next(), next());
-                let of = |unary: Unary, part: Calc| Calc::Of(unary, Box::new(part));
-                let calculated = |left: Calc, right: Calc| Calc::Arithmetic(*sign, Box::new([left, right]));
-                match meaning {
-                    Meaning::Numbers | Meaning::Join | Meaning::Intervals => calculated(left, right),
-                    Meaning::Shift => of(Unary::Time, calculated(of(Unary::Milliseconds, left), right)),
-                    Meaning::Between => {
-                        calculated(of(Unary::Milliseconds, left), of(Unary::Milliseconds, right))
-                    }
-                    Meaning::Days => calculated(of(Unary::Day, left), of(Unary::Day, right)),
-                }
+            ValueExpr::Arithmetic(first, rest) => {
+                let mut steps = Vec::new();
+                self.typed(place, |of_name| row(first, rest, of_name, &mut |step| steps.push(step)));
+                let first = next();
+                let parts = rest.iter().zip(&steps).map(|((sign, _), step)| (*sign, step, next()));
+                chain(first, parts)
             }
             ValueExpr::Call(function, _) => {
                 let unary = match function {
@@ -240,7 +240,7 @@ impl<'a, N: Names> Checker<'a, N> {
                     Function::Upper => Unary::Upper,
                     Function::DateDiff => {
                         let [from, to] = [next(), next()].map(|time| Calc::Of(Unary::Day, Box::new(time)));
-                        return Ok(Calc::Arithmetic(Arithmetic::Subtract, Box::new([to, from])));
+                        return Ok(Calc::arithmetic(Arithmetic::Subtract, to, from));
                     }
                     several => {
                         let types = self.typed(place, |of_name| infer(expr, of_name));
@@ -318,6 +318,29 @@ impl<'a, N: Names> Checker<'a, N> {
         let is_time = known.values.has_times() && !known.values.has(DataType::String);
         Ok(if shown && is_time { Calc::Shown(number) } else { Calc::Slot(number) })
     }
+}
+
+/// A row of signs, with what each means.
+fn chain<'s>(first: Calc, parts: impl Iterator<Item = (Arithmetic, &'s Step, Calc)>) -> Calc {
+    let mut links = Vec::new();
+    for (sign, step, part) in parts {
+        // Times are calculated as numbers.
+        let (before, behind, after) = match step.meaning {
+            Meaning::Numbers | Meaning::Join | Meaning::Intervals => (None, None, None),
+            Meaning::Shift if step.swapped => (None, Some(Unary::Milliseconds), Some(Unary::Time)),
+            Meaning::Shift => (Some(Unary::Milliseconds), None, Some(Unary::Time)),
+            Meaning::Between => (Some(Unary::Milliseconds), Some(Unary::Milliseconds), None),
+            Meaning::Days => (Some(Unary::Day), Some(Unary::Day), None),
+        };
+        let part = match behind {
+            Some(unary) => Calc::Of(unary, Box::new(part)),
+            None => part,
+        };
+        links.extend(before.map(Link::Of));
+        links.push(Link::With(sign, part));
+        links.extend(after.map(Link::Of));
+    }
+    Calc::Chain(Box::new(first), links.into())
 }
 
 /// The path of a part of an expression begins so: its canonical text follows.

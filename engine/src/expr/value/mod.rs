@@ -35,13 +35,30 @@ pub(crate) enum Calc {
     Now,
     /// A value of another one.
     Of(Unary, Box<Calc>),
-    Arithmetic(Arithmetic, Box<[Calc; 2]>),
+    /// A value, and what is done with it, one link after the other.
+    Chain(Box<Calc>, Box<[Link]>),
     /// Values are compared as these types.
     Call(Several, Box<[Calc]>, TypeSet),
     Case(Box<[(Node, Calc)]>, Box<Calc>),
     /// Values are compared as these types.
     Switch(Box<Calc>, Box<[(Calc, Calc)]>, Box<Calc>, TypeSet),
     Truth(Box<Node>),
+}
+
+/// A step from one value to the next.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Link {
+    /// Its value by a function.
+    Of(Unary),
+    /// It, a sign, and another value.
+    With(Arithmetic, Calc),
+}
+
+impl Calc {
+    /// Two values and a sign between them.
+    fn arithmetic(sign: Arithmetic, left: Calc, right: Calc) -> Calc {
+        Calc::Chain(Box::new(left), Box::new([Link::With(sign, right)]))
+    }
 }
 
 /// A function of several values.

@@ -1,6 +1,6 @@
 //! What an expression reads: slots, and the conditions in it.
 
-use super::{Calc, Tested};
+use super::{Calc, Link, Tested};
 use crate::expr::node::Node;
 
 /// A part of an expression that reads values.
@@ -16,7 +16,10 @@ impl Calc {
             Calc::Missing | Calc::Constant(_) | Calc::Now => {}
             Calc::Slot(slot) | Calc::Shown(slot) => found(Read::Slot(*slot)),
             Calc::Of(_, part) => part.for_each(found),
-            Calc::Arithmetic(_, sides) => sides.iter().for_each(|side| side.for_each(found)),
+            Calc::Chain(first, links) => {
+                first.for_each(found);
+                values(links).for_each(|part| part.for_each(found));
+            }
             Calc::Call(_, arguments, _) => arguments.iter().for_each(|part| part.for_each(found)),
             Calc::Case(branches, otherwise) => {
                 for (when, then) in branches.iter() {
@@ -49,12 +52,23 @@ impl Calc {
                 otherwise.results(found);
             }
             Calc::Of(_, part) => part.results(found),
-            Calc::Arithmetic(_, sides) => sides.iter().for_each(|side| side.results(found)),
+            Calc::Chain(first, links) => {
+                first.results(found);
+                values(links).for_each(|part| part.results(found));
+            }
             Calc::Call(_, arguments, _) => arguments.iter().for_each(|part| part.results(found)),
             Calc::Slot(slot) | Calc::Shown(slot) => found(*slot),
             Calc::Missing | Calc::Constant(_) | Calc::Now | Calc::Truth(_) => {}
         }
     }
+}
+
+/// The further values of a chain.
+fn values(links: &[Link]) -> impl Iterator<Item = &Calc> {
+    links.iter().filter_map(|link| match link {
+        Link::Of(_) => None,
+        Link::With(_, part) => Some(part),
+    })
 }
 
 impl Tested {

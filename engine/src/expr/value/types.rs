@@ -63,7 +63,7 @@ impl Types {
 
 /// The meaning of a sign between two expressions, which depends on their types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
+pub(super) enum Meaning {
     Numbers,
     /// Texts, or what has a text.
     Join,
@@ -77,11 +77,46 @@ pub(crate) enum Meaning {
     Intervals,
 }
 
+impl Meaning {
+    /// The types of the result.
+    fn result(self) -> Types {
+        match self {
+            Meaning::Numbers | Meaning::Days => Types::NUMBER,
+            Meaning::Join => Types::TEXT,
+            Meaning::Shift => Types::TIME,
+            Meaning::Between | Meaning::Intervals => Types::INTERVAL,
+        }
+    }
+
+    /// The types demanded of both sides, in the order of [`Meaning`].
+    fn demanded(self) -> [Types; 2] {
+        let times = Types::of(TypeSet::TIMES);
+        match self {
+            Meaning::Numbers => [Types::NUMBER; 2],
+            Meaning::Join => [Types::of(TypeSet::ANY.scalars()); 2],
+            Meaning::Shift => [times, Types::INTERVAL],
+            Meaning::Between | Meaning::Days => [times; 2],
+            Meaning::Intervals => [Types::INTERVAL; 2],
+        }
+    }
+}
+
+/// A sign in a row.
+pub(super) struct Step {
+    pub(super) meaning: Meaning,
+    /// True for an interval before a time.
+    pub(super) swapped: bool,
+    /// The types of all that stands before it.
+    pub(super) before: Types,
+    /// The types demanded of what stands before it, and of the value behind it.
+    pub(super) demanded: [Types; 2],
+}
+
 /// The types of names.
 pub(crate) type OfName<'n> = &'n dyn Fn(&Name) -> TypeSet;
 
 /// The meaning of a sign; for an interval before a time the sides are swapped.
-pub(crate) fn meaning(sign: Arithmetic, sides: [Types; 2]) -> (Meaning, bool) {
+fn meaning(sign: Arithmetic, sides: [Types; 2]) -> (Meaning, bool) {
     let [left, right] = sides;
     let meaning = match sign {
         Arithmetic::Join => Meaning::Join,
@@ -99,6 +134,22 @@ pub(crate) fn meaning(sign: Arithmetic, sides: [Types; 2]) -> (Meaning, bool) {
     (meaning, false)
 }
 
+/// The types of a row of signs; calls back with each.
+pub(super) fn row(
+    first: &ValueExpr,
+    rest: &[(Arithmetic, ValueExpr)],
+    of_name: OfName<'_>,
+    found: &mut dyn FnMut(Step),
+) -> Types {
+    rest.iter().fold(infer(first, of_name), |before, (sign, part)| {
+        let (meaning, swapped) = meaning(*sign, [before, infer(part, of_name)]);
+        let [left, right] = meaning.demanded();
+        let demanded = if swapped { [right, left] } else { [left, right] };
+        found(Step { meaning, swapped, before, demanded });
+        meaning.result()
+    })
+}
+
 /// The types that an expression may have.
 pub(crate) fn infer(expr: &ValueExpr, of_name: OfName<'_>) -> Types {
     match expr {
@@ -108,18 +159,7 @@ pub(crate) fn infer(expr: &ValueExpr, of_name: OfName<'_>) -> Types {
         ValueExpr::Now => Types::TIME,
         ValueExpr::Interval(..) => Types::INTERVAL,
         ValueExpr::Negative(_) => Types::NUMBER,
-        ValueExpr::Arithmetic(sign, sides) => {
-            let sides = {
-                let [left, right] = &**sides;
-                [left, right].map(|side| infer(side, of_name))
-            };
-            match meaning(*sign, sides).0 {
-                Meaning::Numbers | Meaning::Days => Types::NUMBER,
-                Meaning::Join => Types::TEXT,
-                Meaning::Shift => Types::TIME,
-                Meaning::Between | Meaning::Intervals => Types::INTERVAL,
-            }
-        }
+        ValueExpr::Arithmetic(first, rest) => row(first, rest, of_name, &mut |_| {}),
         ValueExpr::Call(function, arguments) => match function {
             Function::Coalesce => common(arguments, of_name),
             Function::Greatest | Function::Least => comparable(common(arguments, of_name)),
@@ -163,20 +203,17 @@ pub(crate) fn demands<'e>(
     let times = Types::of(TypeSet::TIMES);
     match expr {
         ValueExpr::Negative(part) => demand(part, Types::NUMBER),
-        ValueExpr::Arithmetic(sign, sides) => {
-            let [left, right] = &**sides;
-            let (meaning, swapped) = meaning(*sign, [left, right].map(|side| infer(side, of_name)));
-            let (left, right) = if swapped { (right, left) } else { (left, right) };
-            let of = match meaning {
-                Meaning::Numbers => [Types::NUMBER; 2],
-                Meaning::Join => [scalars; 2],
-                Meaning::Shift => [times, Types::INTERVAL],
-                Meaning::Between | Meaning::Days => [times; 2],
-                Meaning::Intervals => [Types::INTERVAL; 2],
-            };
-            let [of_left, of_right] = of;
-            demand(left, of_left);
-            demand(right, of_right);
+        ValueExpr::Arithmetic(first, rest) => {
+            let mut parts = rest.iter().map(|(_, part)| part);
+            let mut is_first = true;
+            row(first, rest, of_name, &mut |Step { demanded: [before, behind], .. }| {
+                if core::mem::take(&mut is_first) {
+                    demand(first, before);
+                }
+                if let Some(part) = parts.next() {
+                    demand(part, behind);
+                }
+            });
         }
         ValueExpr::Call(function, arguments) => {
             let common = match function {
@@ -214,6 +251,20 @@ pub(crate) fn demands<'e>(
         }
         _ => {}
     }
+}
+
+/// The start of a row that is not of the types demanded by the sign behind it: its number of values, its types and those. None
+/// of them is a single value, of which [`demands`] tells.
+pub(super) fn unfit_start(expr: &ValueExpr, of_name: OfName<'_>) -> Option<(usize, Types, Types)> {
+    let ValueExpr::Arithmetic(first, rest) = expr else { return None };
+    let (mut count, mut found) = (0_usize, None);
+    row(first, rest, of_name, &mut |Step { before, demanded: [wanted, _], .. }| {
+        count = count.saturating_add(1);
+        if count > 1 && found.is_none() && before.and(wanted).is_empty() {
+            found = Some((count, before, wanted));
+        }
+    });
+    found
 }
 
 /// The types as which the values of a simple `CASE` are compared.

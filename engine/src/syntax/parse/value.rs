@@ -35,7 +35,7 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    /// Long rows of signs nest without brackets.
+    /// Refuses what is nested too deeply; signs of one rank stand in a row, and do not nest.
     pub(super) fn check_depth(&self, value: &ValueExpr, start: usize) -> Parsed<()> {
         if value.depth() > EXPRESSION_DEPTH_MAX {
             let message =
@@ -319,7 +319,7 @@ impl Parser<'_> {
                 return if count == 0 { Ok(ValueExpr::Now) } else { wrong(words!("no arguments")) };
             }
             return match <[ValueExpr; 2]>::try_from(arguments) {
-                Ok(sides) => Ok(ValueExpr::Arithmetic(Arithmetic::Remainder, Box::new(sides))),
+                Ok([left, right]) => Ok(ValueExpr::arithmetic(Arithmetic::Remainder, left, right)),
                 Err(_) => wrong(words!("2 arguments")),
             };
         };

@@ -4,18 +4,15 @@ use core::fmt;
 
 use super::{Literal, print_question};
 use crate::syntax::ast::{Computed, Question, ValueExpr};
-use crate::syntax::function::{Arithmetic, Function};
+use crate::syntax::function::Function;
 use crate::value::Value;
 
 /// How tightly the outermost sign of an expression binds; operands bind tighter.
 fn level(expr: &ValueExpr) -> u8 {
     match expr {
-        ValueExpr::Arithmetic(Arithmetic::Join, _) => 1,
-        ValueExpr::Arithmetic(Arithmetic::Add | Arithmetic::Subtract, _) => 2,
-        ValueExpr::Arithmetic(..) => 3,
         ValueExpr::Negative(_) => 4,
         ValueExpr::Condition(_) => 0,
-        _ => 5,
+        other => other.rank().unwrap_or(5),
     }
 }
 
@@ -41,11 +38,12 @@ impl fmt::Display for ValueExpr {
                 write!(f, "-({part})")
             }
             ValueExpr::Negative(part) => write!(f, "-{}", Operand(part, 5)),
-            ValueExpr::Arithmetic(sign, sides) => {
-                let [left, right] = &**sides;
+            ValueExpr::Arithmetic(first, rest) => {
                 let level = level(self);
-                let (left, right) = (Operand(left, level), Operand(right, level.saturating_add(1)));
-                write!(f, "{left} {} {right}", sign.as_str())
+                Operand(first, level).fmt(f)?;
+                rest.iter().try_for_each(|(sign, part)| {
+                    write!(f, " {} {}", sign.as_str(), Operand(part, level.saturating_add(1)))
+                })
             }
             ValueExpr::Call(function, arguments) => {
                 write!(f, "{}(", function.as_str())?;
