@@ -135,7 +135,14 @@ fn response_node(lower: &mut Lower, node: &Node, section: &mut Section) {
         segments(lower, node, section);
     }
     if let Some(entry) = fields.entry("catalogPayload").filter(|entry| !entry.value.is_null()) {
-        lower.note(Code::NotSupported, entry.key_span, "`catalogPayload` is not supported yet");
+        if matches!(&entry.value.content, Content::List(items) if items.is_empty()) {
+            payload_list(lower, fields, "catalogPayload");
+        } else {
+            let help = "make an attribute of the type `lookupCatalog`, and name its columns in `attributePayload`, each as \
+                        `subAttributeIdentifier`";
+            let message = "`catalogPayload` is not read";
+            lower.note_with(Code::NotSupported, entry.key_span, message, Some(help.to_owned()));
+        }
     }
 }
 
