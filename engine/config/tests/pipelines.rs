@@ -198,7 +198,7 @@ fn a_pipeline_reads_columns_that_another_one_writes() {
 #[test]
 fn no_text_makes_the_reader_panic_or_overflow() {
     let deep = ["(".repeat(5_000), "NOT ".repeat(5_000), "CASE WHEN ".repeat(2_000), "- ".repeat(5_000)];
-    let long = ["1 + ".repeat(10_000), "a = 1 AND ".repeat(10_000), "a || ".repeat(400)];
+    let long = ["1 + ".repeat(10_000), "a = 1 AND ".repeat(10_000), "a || ".repeat(501)];
     for text in deep.iter().chain(&long) {
         let read = read(&format!(
             "name: p\nquery: SELECT {text} 1 AS x FROM c\noutput: {{topic: o, format: json}}\n"
