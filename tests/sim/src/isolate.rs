@@ -32,6 +32,8 @@ pub struct Isolate {
     pub copies: Copies,
     /// The greatest number of a bundle that answered here.
     pub bundle: u64,
+    /// True if a definition runs here: another one takes its place when it is installed, and not before.
+    pub runs: bool,
     /// The definition that runs here in place of another.
     pub standing: Option<Kind>,
 }
@@ -103,6 +105,7 @@ impl Isolate {
             checked_ms: i64::MIN / 2,
             copies: Copies::default(),
             bundle: 0,
+            runs: false,
             standing: None,
         }
     }

@@ -589,7 +589,7 @@ impl World {
             && self.isolates[index].edge.install(pointer, copy.to_vec()).is_ok()
         {
             self.say(|| format!("isolate {index} installs bundle {} from KV", pointer.number));
-            self.isolates[index].standing = None;
+            (self.isolates[index].runs, self.isolates[index].standing) = (true, None);
             return;
         }
         let question = message::bundle(&pointer.hash, self.isolates[index].edge.form());
@@ -597,7 +597,7 @@ impl World {
         let body = body.map(|response| response.body).unwrap_or_default();
         match self.isolates[index].edge.install(pointer, body) {
             Ok(_) => {
-                self.isolates[index].standing = None;
+                (self.isolates[index].runs, self.isolates[index].standing) = (true, None);
                 self.say(|| format!("isolate {index} installs bundle {}", pointer.number));
             }
             Err(reason) => {
@@ -622,10 +622,11 @@ impl World {
             before = header("usher-bundle").and_then(|number| number.parse().ok()).unwrap_or(0);
             let hash = header("etag").unwrap_or_default().trim_matches('"').to_owned();
             let kind = self.model.kind_of(&hash);
-            let runs_already = self.isolates[index].bundle > 0 || self.isolates[index].standing.is_some();
-            if self.isolates[index].edge.stand_in(pointer, &hash, response.body.clone()).is_ok() {
-                if !runs_already {
-                    self.isolates[index].standing = kind;
+            let isolate = &mut self.isolates[index];
+            if isolate.edge.stand_in(pointer, &hash, response.body.clone()).is_ok() {
+                // What runs already goes on, under its own number.
+                if !std::mem::replace(&mut isolate.runs, true) {
+                    isolate.standing = kind;
                 }
                 return;
             }
