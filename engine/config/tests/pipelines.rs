@@ -205,6 +205,9 @@ fn no_text_makes_the_reader_panic_or_overflow() {
         ));
         assert!(read.has_errors());
     }
+    let most = "a || ".repeat(500);
+    let row = format!("name: p\nquery: SELECT {most} 1 AS x FROM c\noutput: {{topic: o, format: json}}\n");
+    assert!(!read(&row).has_errors());
     let query =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop/pipeline.yaml"));
     let query = query.unwrap();
