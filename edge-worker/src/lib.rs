@@ -61,6 +61,7 @@
 //! | [`front`] | routes and authentication |
 //! | [`lookup`] | pending lookups, and answers from snapshots |
 //! | [`drive`] | the steps of a message |
+//! | [`deliveries`] | turns of delivery within one call |
 //! | [`host`] | requests, heads, steps |
 //! | [`message`] | messages between the front, a writer and the control object |
 //! | [`store`] | storage as a trait, with [`store::sql`] and [`store::memory`] |
@@ -76,6 +77,7 @@
 
 // In reading order: the path of a request, then the modules it uses.
 mod control;
+pub mod deliveries;
 pub mod discovery;
 pub mod drive;
 pub mod front;

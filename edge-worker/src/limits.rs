@@ -21,6 +21,8 @@ pub const DESTINATION_ATTEMPTS_MAX: u32 = 48;
 pub const SENT_BYTES_MAX: usize = 256 * 1024;
 /// Most bytes of an answer, or of the reason for a failed attempt, that are kept.
 pub const ANSWER_KEPT_BYTES_MAX: usize = 1_024;
+/// Bytes of a destination's answer that are read, at most.
+pub const ANSWER_READ_BYTES_MAX: usize = 64 * 1024;
 /// Most bytes of how the delivery of a message stands: the last result, the destination and numbers.
 pub const DELIVERY_BYTES_MAX: usize = ANSWER_KEPT_BYTES_MAX + 256;
 /// Time from the commit of an activation's step, or from its retry by hand, to the last attempt, in milliseconds.

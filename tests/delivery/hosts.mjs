@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 
 import { Webhook } from "standardwebhooks";
 
+import { Application } from "../spin/application.mjs";
 import { as, audience, credentials, Deployment, root, secret, temporaryFolder } from "../workerd/deployment.mjs";
 
 export const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -140,19 +141,85 @@ class Native {
   }
 }
 
+/** The Spin component. Somebody calls its tick all the time, and before the last one is answered, unless it `rests`; from the first definition on,
+ * because an instance that found none looks again after seconds. */
+class Spin {
+  #application;
+  #isDefined = false;
+  #isTicking = false;
+  #ticks = Promise.resolve();
+  #rests;
+
+  constructor(t, settings, url, { rests = false, reaches = [new URL(url).origin] } = {}) {
+    this.#application = new Application(t, { destinations: settings, reaches });
+    this.#rests = rests;
+    t.after(() => (this.#isTicking = false));
+  }
+
+  get url() {
+    return this.#application.url;
+  }
+
+  async start() {
+    await this.#application.start();
+    if (this.#isDefined) this.tick();
+  }
+
+  /** Begins to tick. */
+  tick() {
+    this.#isDefined = true;
+    if (this.#rests) return;
+    this.#isTicking = true;
+    this.#ticks = Promise.all([this.#ticking(), this.#ticking()]);
+  }
+
+  async #ticking() {
+    while (this.#isTicking) {
+      // Some are not answered, because the process is killed.
+      await this.call("POST", "/v1/tick", as.admin).catch(() => {});
+      await sleep(20);
+    }
+  }
+
+  async kill() {
+    this.#isTicking = false;
+    await this.#application.stop("SIGKILL");
+    await this.#ticks;
+  }
+
+  call(method, path, headers, body) {
+    return this.#application.patient(() => this.#application.call(method, path, headers, body));
+  }
+
+  /** Rows of the database. */
+  sql(statement) {
+    return this.#application.sql(statement);
+  }
+}
+
+/** Hosts by their kinds, each on `t` with these destinations and keys, and reaching this address. */
+const kinds = {
+  native: (t, settings, keys) => new Native(t, settings, keys),
+  workerd: (t, settings, keys) => new Deployment(t, "test", { destinations: settings, reachesLocal: true, keys }),
+  spin: (t, settings, keys, url, options) => new Spin(t, settings, url, options),
+};
+
+export const everyKind = Object.keys(kinds);
+
 /** A host of this kind without any definition, which sends to this address. */
-export async function emptyHost(t, kind, url, keys = secret(), settings = destinations(url)) {
-  const edge = kind === "native" ? new Native(t, settings, keys) : new Deployment(t, "test", { destinations: settings, reachesLocal: true, keys });
+export async function emptyHost(t, kind, url, keys = secret(), { settings = destinations(url), ...options } = {}) {
+  const edge = kinds[kind](t, settings, keys, url, options);
   await edge.start();
   return edge;
 }
 
 /** The same with the definition above and one destination, unless others are given. */
-export async function host(t, kind, url, { definition = DEFINITION, settings } = {}) {
-  const edge = await emptyHost(t, kind, url, secret(), settings);
+export async function host(t, kind, url, { definition = DEFINITION, ...options } = {}) {
+  const edge = await emptyHost(t, kind, url, secret(), options);
   const file = join(temporaryFolder(t), "definition.yaml");
   writeFileSync(file, definition);
   await command(edge, ["push", file, "-y"]);
+  edge.tick?.();
   return edge;
 }
 

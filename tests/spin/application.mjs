@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { Agent, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -28,9 +28,11 @@ export async function deploy(t, options = {}) {
   return application;
 }
 
-class Application {
+export class Application {
   #test;
   #reuse;
+  #manifest;
+  #destinations;
   #child;
   #url;
   #agent;
@@ -39,16 +41,26 @@ class Application {
   /** How often `patient` made a call again. */
   waits = 0;
 
-  constructor(t, { reuse = 128 }) {
+  /** `reaches` are the origins of the manifest's `allowed_outbound_hosts`, `destinations` those of activations as JSON. */
+  constructor(t, { reuse = 128, reaches = [], destinations = "" }) {
     this.#test = t;
     this.#reuse = reuse;
+    this.#destinations = destinations;
     t.after(() => this.stop("SIGTERM"));
     this.data = temporaryFolder(t);
+    const shipped = readFileSync(join(root, "edge-worker/spin/spin.toml"), "utf8");
+    assert.match(shipped, /^allowed_outbound_hosts = \[\]$/m);
+    this.#manifest = join(temporaryFolder(t), "spin.toml");
+    writeFileSync(this.#manifest, shipped.replace("allowed_outbound_hosts = []", `allowed_outbound_hosts = ${JSON.stringify(reaches)}`));
+  }
+
+  get url() {
+    return this.#url;
   }
 
   async start() {
-    const args = ["serve", component, join(root, "edge-worker/spin/spin.toml"), "--data", this.data, "--reuse", String(this.#reuse)];
-    const env = { ...process.env, SPIN_VARIABLE_USHER_KEYS: secret(), SPIN_VARIABLE_USHER_DEMO: "1" };
+    const args = ["serve", component, this.#manifest, "--data", this.data, "--reuse", String(this.#reuse)];
+    const env = { ...process.env, SPIN_VARIABLE_USHER_KEYS: secret(), SPIN_VARIABLE_USHER_DEMO: "1", SPIN_VARIABLE_USHER_DESTINATIONS: this.#destinations };
     this.#child = spawn(program, args, { env, stdio: ["pipe", "pipe", "pipe"] });
     this.#child.stderr.on("data", (chunk) => (this.log += chunk));
     const [line] = await Promise.race([

@@ -45,8 +45,6 @@ pub(crate) const ATTEMPTS_MAX: u32 = 64;
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// Addresses of a destination that an attempt tries, at most.
 pub(crate) const ADDRESSES_TRIED_MAX: usize = 3;
-/// Bytes of a destination's answer that are read, at most.
-pub(crate) const ANSWER_READ_BYTES_MAX: usize = 64 * 1024;
 /// The time after which a turn of delivery is tried again that failed.
 pub(crate) const SENDING_AGAIN_TIME: Duration = Duration::from_secs(1);
 /// Bytes of a refused body that are still read, so that a caller that is sending gets to see its answer.

@@ -71,9 +71,10 @@ async fn configure() {
             setting("usher_demo").await?,
             setting("usher_form").await?,
             setting("usher_profile_days").await?,
+            setting("usher_destinations").await?,
         ))
     };
-    let (secret, demo, form, profile_days) = match settings.await {
+    let (secret, demo, form, profile_days, destinations) = match settings.await {
         Ok(settings) => settings,
         // The edge stays unconfigured and answers so.
         Err(error) => return log::event("settings_failed", &error.to_string()),
@@ -85,8 +86,12 @@ async fn configure() {
     let mut made = Edge::new(Some(&secret), demo == "1");
     made.set_form(&form);
     made.set_profile_days(&profile_days);
+    made.set_destinations(&destinations);
     if let Some(complaint) = made.complaint() {
         log::event("unconfigured", complaint);
+    }
+    if let Some(complaint) = made.destinations_complaint() {
+        log::event("destinations_refused", complaint);
     }
     edge(|edge| *edge = made);
 }

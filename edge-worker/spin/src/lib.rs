@@ -10,8 +10,9 @@
 //! [`instance`] catches up with settings, tables and bundles. [`request`] reads a head and then a body. [`serve`] asks the front
 //! for the next step. [`deliver`] takes a message through read, fold and commit ([`attempt`]) on a [`database`] connection.
 //! [`response`] sends the answer. [`bundles`] installs what other instances publish; [`copies`] are bodies of bundles in the
-//! key-value store.
+//! key-value store. With a tick [`activations`] are delivered, each attempt by [`sender`].
 
+mod activations;
 mod attempt;
 mod bundles;
 mod copies;
@@ -25,6 +26,7 @@ mod patience;
 mod request;
 mod response;
 mod room;
+mod sender;
 mod serve;
 
 use spin_sdk::wasip3::exports::http::handler::Guest;

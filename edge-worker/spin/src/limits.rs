@@ -15,5 +15,16 @@ pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
 pub(crate) const DISCARD_TIME: Duration = Duration::from_secs(2);
 /// Longest wait for the key-value store. The database has the same bodies.
 pub(crate) const COPY_TIME: Duration = Duration::from_millis(600);
+/// Time for one attempt to deliver an activation.
+pub(crate) const ATTEMPT_TIME: Duration = Duration::from_millis(usher_edge::limits::ATTEMPT_MS);
+/// Attempts of one call at the same time, at most.
+pub(crate) const ATTEMPTS_MAX: u32 = 16;
+/// The time after which a call begins no more attempts, in milliseconds. Those under way end within [`ATTEMPT_TIME`].
+pub(crate) const DELIVERY_MS: i64 = 20_000;
+/// The time for which a call without attempts waits for the next one, in milliseconds: the pace of a destination, and the pause after
+/// a first failure.
+pub(crate) const DELIVERY_WAIT_MS: i64 = 2_000;
+/// The time to the next turn after one that failed, such as because others held the database's lock, in milliseconds.
+pub(crate) const DELIVERY_AGAIN_MS: i64 = 1_000;
 /// Greatest age of the pointers to bundles.
 pub(crate) const POINTERS_TIME: Duration = Duration::from_secs(5);

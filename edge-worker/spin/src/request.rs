@@ -136,7 +136,7 @@ fn name(method: Method) -> String {
 }
 
 /// The time, and fresh randomness.
-fn ambient() -> Option<Ambient> {
+pub(crate) fn ambient() -> Option<Ambient> {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
     let now_ms = i64::try_from(since_1970.as_millis()).ok()?;
     let entropy = random::random::get_random_bytes(32).try_into().ok()?;

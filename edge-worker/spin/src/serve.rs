@@ -4,6 +4,7 @@ use spin_sdk::wasip3::http::types;
 use usher_edge::lookup::{self, Candidate};
 use usher_edge::{Ambient, DROPPED, FORGET, NEXT, Refusal, Response, Step, front, request_id};
 
+use crate::activations::deliver_activations;
 use crate::attempt::Lock;
 use crate::copies;
 use crate::deliver::deliver;
@@ -33,12 +34,12 @@ async fn decide(incoming: &mut Incoming) -> Response {
             Ok(admitted) if incoming.declares_more_than(admitted.body_bytes_max()) => {
                 Err(front::failed(edge, &head, Refusal::TOO_LARGE))
             }
-            Ok(admitted) => Ok(admitted.body_bytes_max()),
+            Ok(admitted) => Ok((admitted.body_bytes_max(), admitted.triggers_deliveries())),
             Err(refused) => Err(refused),
         }
     });
-    let most = match admitted {
-        Ok(most) => most,
+    let (most, delivers) = match admitted {
+        Ok(admitted) => admitted,
         Err(refused) => {
             incoming.discard().await;
             return refused;
@@ -64,6 +65,10 @@ async fn decide(incoming: &mut Incoming) -> Response {
             let mut response = deliver(incoming.id(), &message, Lock::FromRead).await;
             // No snapshots are kept.
             response.headers.retain(|(name, _)| *name != FORGET && *name != NEXT);
+            // An instance may end with its answer.
+            if delivers && response.status == 200 {
+                deliver_activations().await;
+            }
             response
         }
         // The commit stores the body with its pointer. The instance that installs it first makes the copy.

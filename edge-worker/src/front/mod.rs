@@ -79,6 +79,11 @@ impl Admitted<'_> {
         self.route.body_bytes_max.unwrap_or(0)
     }
 
+    /// True if a host without a clock delivers activations with the request: a tick, or an operator who wants some tried.
+    pub fn triggers_deliveries(&self) -> bool {
+        self.route.triggers()
+    }
+
     /// True if the request draws on its source's rate.
     pub fn is_metered(&self) -> bool {
         matches!(self.payer(), Some(Payer::Source(_)))

@@ -36,7 +36,15 @@ pub(super) struct Route {
 
 type Handler = fn(&Edge, &CheckedHead<'_>, &[u8]) -> Result<Step>;
 
+/// The routes with which a host without a clock delivers activations: a tick, and operators who want them tried.
+const TRIGGERS: [&str; 3] = [TICK, RETRY, DRAIN];
+
 impl Route {
+    /// True if a host without a clock delivers activations with it.
+    pub(super) fn triggers(&self) -> bool {
+        TRIGGERS.contains(&self.path)
+    }
+
     /// True if it takes requests of this method.
     pub(super) fn takes(&self, method: &str) -> bool {
         self.method == method || self.method == ANY
@@ -60,6 +68,9 @@ pub(super) enum Family {
 
 const BUNDLE: &str = "/v1/audiences/{audience}/bundle";
 const ACTIVATIONS: &str = "/v1/audiences/{audience}/activations";
+const RETRY: &str = "/v1/audiences/{audience}/activations/retry";
+const DRAIN: &str = "/v1/audiences/{audience}/activations/drain";
+const TICK: &str = "/v1/tick";
 const IMPORT: &str = "/v1/audiences/{audience}/profiles/import";
 const PROFILE: &str = "/v1/audiences/{audience}/profiles/{key}/{value}";
 const ROWS: &str = "/v1/audiences/{audience}/tables/{name}/import";
@@ -187,17 +198,9 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/v1/audiences/{audience}/activations/attempts",
         ..control(Callers::Admin, activations::attempts)
     },
-    Route {
-        method: "POST",
-        path: "/v1/audiences/{audience}/activations/retry",
-        ..control(Callers::Admin, activations::retry)
-    },
-    Route {
-        method: "POST",
-        path: "/v1/audiences/{audience}/activations/drain",
-        ..control(Callers::Admin, activations::drain)
-    },
-    Route { method: "POST", path: "/v1/tick", ..control(Callers::Admin, upkeep::tick) },
+    Route { method: "POST", path: RETRY, ..control(Callers::Admin, activations::retry) },
+    Route { method: "POST", path: DRAIN, ..control(Callers::Admin, activations::drain) },
+    Route { method: "POST", path: TICK, ..control(Callers::Admin, upkeep::tick) },
     Route { path: "/openapi.json", ..control(Callers::Anyone, openapi::openapi) },
     Route { path: "/healthz", family: Family::Rt, ..native(Callers::Anyone, health::health) },
     Route { path: "/metrics", ..control(Callers::Operator, metrics::metrics) },

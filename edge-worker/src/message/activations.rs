@@ -83,6 +83,35 @@ pub struct SignedRequest {
     pub body: Vec<u8>,
 }
 
+impl AttemptOutcome {
+    /// An answer, with the beginning of its body and its header `retry-after`; a date there, or anything but whole seconds, is no
+    /// wish.
+    pub fn answered(status: u16, beginning: &[u8], retry_after: Option<&str>) -> AttemptOutcome {
+        let retry_after_s = retry_after.and_then(|value| value.trim().parse().ok()).unwrap_or(0);
+        AttemptOutcome::Answered {
+            status,
+            body: String::from_utf8_lossy(beginning).into_owned(),
+            retry_after_s,
+        }
+    }
+
+    /// No answer within [`ATTEMPT_MS`](crate::limits::ATTEMPT_MS).
+    pub fn late() -> AttemptOutcome {
+        AttemptOutcome::Failed("timeout: there was no answer in time".to_owned())
+    }
+}
+
+impl SignedRequest {
+    /// The address in parts: true for `https`, the host with its port if it is said, and path and query.
+    pub fn address(&self) -> (bool, &str, &str) {
+        let is_secure = self.url.starts_with("https:");
+        let rest = self.url.split_once("://").map_or("", |(_, rest)| rest);
+        let end = rest.find('/').unwrap_or(rest.len());
+        let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        (is_secure, authority, target)
+    }
+}
+
 impl Attempt {
     pub(crate) fn write(w: &mut FrameWriter, attempt: &Attempt) {
         let SignedRequest { destination, private, method, url, headers, body } = &attempt.request;

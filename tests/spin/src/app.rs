@@ -7,11 +7,14 @@ use toml::{Table, Value};
 use wasmtime::error::Context;
 
 use crate::Result;
+use crate::outbound::Origin;
 
 /// The application.
 pub(crate) struct App {
     pub(crate) databases: Vec<String>,
     pub(crate) key_value_stores: Vec<String>,
+    /// The origins to which it may send requests.
+    pub(crate) allowed_outbound_hosts: Vec<Origin>,
     /// The component's variables.
     pub(crate) variables: BTreeMap<String, String>,
     /// The folder of its data.
@@ -27,7 +30,6 @@ impl App {
         wasmtime::ensure!(components.len() == 1, "one component");
         let component = components.values().next().and_then(Value::as_table).context("a component")?;
         let outbound = texts(component, "allowed_outbound_hosts")?;
-        wasmtime::ensure!(outbound.is_empty(), "this host allows no outbound connections: {outbound:?}");
         let declared = manifest["variables"].as_table().context("variables")?;
         let mut variables = BTreeMap::new();
         for (name, template) in component["variables"].as_table().context("a component's variables")? {
@@ -41,6 +43,7 @@ impl App {
         Ok(App {
             databases: texts(component, "sqlite_databases")?,
             key_value_stores: texts(component, "key_value_stores")?,
+            allowed_outbound_hosts: outbound.iter().map(|it| Origin::read(it)).collect::<Result<_>>()?,
             variables,
             data,
         })

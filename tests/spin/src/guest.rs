@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::Request;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
@@ -11,6 +11,7 @@ use wasmtime_wasi_http::{
 
 use crate::Result;
 use crate::app::App;
+use crate::outbound::{self, Sent};
 
 wasmtime::component::bindgen!({
     path: ["wit/key-value.wit", "wit/sqlite.wit", "wit/variables.wit"],
@@ -38,26 +39,26 @@ pub(crate) struct Guest {
     outbound: Outbound,
 }
 
-/// Allows no outbound connections, as the manifest says.
-struct Outbound;
-
-type Sent = (Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+/// Allows the outbound connections of the manifest.
+struct Outbound(Arc<App>);
 
 impl WasiHttpHooks for Outbound {
     fn send_request(
         &mut self,
-        _: Request<WasiBody>,
+        request: Request<WasiBody>,
         _: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
+        let app = Arc::clone(&self.0);
+        Box::new(async move { outbound::send(&app.allowed_outbound_hosts, request).await })
     }
 }
 
 impl Guest {
     pub(crate) fn new(app: Arc<App>) -> Guest {
         let wasi = WasiCtxBuilder::new().inherit_stdout().inherit_stderr().build();
-        Guest { app, table: ResourceTable::new(), wasi, http: WasiHttpCtx::new(), outbound: Outbound }
+        let outbound = Outbound(Arc::clone(&app));
+        Guest { app, table: ResourceTable::new(), wasi, http: WasiHttpCtx::new(), outbound }
     }
 
     /// Provides the imports of the component.

@@ -8,12 +8,13 @@
 //! ```
 //!
 //! It has the parts of Spin that a component sees: wasmtime's handler for `wasi:http`, 128 requests an instance and 16 at
-//! once, and the interfaces of the SDK on SQLite files, of which the manifest allows some.
+//! once, requests to the hosts that the manifest allows, and the interfaces of the SDK on SQLite files, of which it allows some.
 
 mod app;
 mod guest;
 mod instances;
 mod key_value;
+mod outbound;
 mod server;
 mod sqlite;
 mod variables;

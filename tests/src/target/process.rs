@@ -58,6 +58,7 @@ impl Spin {
         command.args(["serve", component]).arg(root().join("edge-worker/spin/spin.toml"));
         command.arg("--data").arg(&data);
         command.env("SPIN_VARIABLE_USHER_KEYS", Keys::demo().secret()).env("SPIN_VARIABLE_USHER_DEMO", "1");
+        command.env("SPIN_VARIABLE_USHER_DESTINATIONS", DESTINATIONS);
         Spin(Process::start(command, data, false, listening))
     }
 }

@@ -98,6 +98,7 @@ control   → bundle destinations discovery keys log message outcome rehearsal r
 host      → lookup message shard wire
 front     → answer bundle control discovery edge host keys lookup message metrics outcome rehearsal shard store wire
 drive     → control edge front host log lookup message outcome releases store wire writer
+deliveries → edge message outcome wire
 ";
 
 const CLOUDFLARE: &str = "
@@ -169,7 +170,9 @@ attempt   → database edge
 bundles   → attempt copies database edge
 instance  → bundles database edge
 deliver   → attempt edge instance
-serve     → attempt copies deliver edge instance request room
+sender    → patience
+activations → attempt database deliver edge patience request sender
+serve     → activations attempt copies deliver edge instance request room
 ";
 
 const TAB: &str = "

@@ -21,10 +21,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 use usher_edge::destinations::is_public;
-use usher_edge::limits::{ANSWER_KEPT_BYTES_MAX, ATTEMPT_MS};
+use usher_edge::limits::{ANSWER_KEPT_BYTES_MAX, ANSWER_READ_BYTES_MAX, ATTEMPT_MS};
 use usher_edge::message::{AttemptOutcome, SignedRequest};
 
-use crate::limits::{ADDRESSES_TRIED_MAX, ANSWER_READ_BYTES_MAX, CONNECT_TIME};
+use crate::limits::{ADDRESSES_TRIED_MAX, CONNECT_TIME};
 
 /// The authorities whose certificates of destinations are believed.
 pub(super) struct Authorities(Arc<ClientConfig>);
@@ -56,7 +56,7 @@ pub(super) async fn outcome(
     match timeout(Duration::from_millis(ATTEMPT_MS), attempt(request, authorities, may_begin)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(reason)) => AttemptOutcome::Failed(reason),
-        Err(_) => AttemptOutcome::Failed("timeout: there was no answer in time".to_owned()),
+        Err(_) => AttemptOutcome::late(),
     }
 }
 
@@ -158,7 +158,7 @@ async fn send(
 async fn read(mut answer: Response<Incoming>) -> AttemptOutcome {
     let status = answer.status().as_u16();
     let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let retry_after_s = retry_after.and_then(|value| value.trim().parse().ok()).unwrap_or(0);
+    let retry_after = retry_after.map(str::to_owned);
     let mut body = Vec::new();
     let mut read = 0;
     while let Some(Ok(frame)) = answer.frame().await {
@@ -169,7 +169,7 @@ async fn read(mut answer: Response<Incoming>) -> AttemptOutcome {
             break;
         }
     }
-    AttemptOutcome::Answered { status, body: String::from_utf8_lossy(&body).into_owned(), retry_after_s }
+    AttemptOutcome::answered(status, &body, retry_after.as_deref())
 }
 
 #[cfg(test)]
