@@ -201,6 +201,7 @@ class Spin {
 const kinds = {
   native: (t, settings, keys) => new Native(t, settings, keys),
   workerd: (t, settings, keys) => new Deployment(t, "test", { destinations: settings, reachesLocal: true, keys }),
+  "rust-worker": (t, settings, keys) => new Deployment(t, process.env.USHER_TEST_RUST_WORKER || "target/worker/rust", { destinations: settings, reachesLocal: true, keys }),
   spin: (t, settings, keys, url, options) => new Spin(t, settings, url, options),
 };
 

@@ -1,11 +1,11 @@
 //! The body of a request: whole, bounded, inflated.
 
-use js_sys::{Date, Uint8Array};
+use js_sys::Date;
 use usher_edge::Refusal;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use worker::Request;
 
-use crate::javascript::{call, call_and_wait, construct, property};
+use crate::javascript::{call, construct, next_part};
 use crate::limits::{DISCARD_MS, DISCARDED_BYTES_MAX, SMALL_BYTES_MAX};
 
 /// A body that was not read yet, as its head declares it.
@@ -66,7 +66,7 @@ impl Body {
         let reader = call(&stream, "getReader", &[])?;
         let mut bytes: Vec<u8> = Vec::new();
         let mut discarded = 0;
-        while let Some(part) = next(&reader).await? {
+        while let Some(part) = next_part(&reader).await? {
             let length = part.length() as usize;
             let kept = length.min((most + 1).saturating_sub(bytes.len()));
             let end = bytes.len() + kept;
@@ -93,7 +93,7 @@ pub(crate) async fn discard(request: &Request) {
     let read = async {
         let reader = call(&stream.into(), "getReader", &[])?;
         let mut discarded = 0;
-        while let Some(part) = next(&reader).await? {
+        while let Some(part) = next_part(&reader).await? {
             discarded += part.length() as usize;
             if discarded > DISCARDED_BYTES_MAX || Date::now() > until {
                 break;
@@ -103,13 +103,4 @@ pub(crate) async fn discard(request: &Request) {
     };
     // An error means that the caller disconnected.
     let _ = read.await;
-}
-
-/// The next part of a stream; None at its end.
-async fn next(reader: &JsValue) -> Result<Option<Uint8Array>, JsValue> {
-    let read = call_and_wait(reader, "read", &[]).await?;
-    if property(&read, "done")?.is_truthy() {
-        return Ok(None);
-    }
-    property(&read, "value")?.dyn_into().map(Some)
 }

@@ -36,8 +36,12 @@ pub(crate) fn configure(env: &Env) {
                 "USHER_SHARDS is a setting of the ready-made Worker alone: this one has 1 shard",
             );
         }
+        made.set_destinations(&setting(env, "USHER_DESTINATIONS"));
         if let Some(complaint) = made.complaint() {
             log::fault("", "unconfigured", complaint);
+        }
+        if let Some(complaint) = made.destinations_complaint() {
+            log::fault("", "destinations_refused", complaint);
         }
         *edge = Some(made);
     });

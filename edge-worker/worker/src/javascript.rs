@@ -1,6 +1,6 @@
 //! Calls to JavaScript that the `worker` crate does not wrap.
 
-use js_sys::{Array, Date, Function, Promise, Reflect};
+use js_sys::{Array, Date, Function, Promise, Reflect, Uint8Array};
 use usher_edge::Ambient;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -45,6 +45,19 @@ pub(crate) async fn call_and_wait(
     arguments: &[&JsValue],
 ) -> Result<JsValue, JsValue> {
     JsFuture::from(Promise::resolve(&call(object, name, arguments)?)).await
+}
+
+/// The next part of a stream, by its reader; None at its end.
+///
+/// # Errors
+///
+/// If the stream breaks off.
+pub(crate) async fn next_part(reader: &JsValue) -> Result<Option<Uint8Array>, JsValue> {
+    let read = call_and_wait(reader, "read", &[]).await?;
+    if property(&read, "done")?.is_truthy() {
+        return Ok(None);
+    }
+    property(&read, "value")?.dyn_into().map(Some)
 }
 
 /// A property by its name; `undefined` if there is none.

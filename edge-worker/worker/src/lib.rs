@@ -24,18 +24,21 @@
 //! # Bindings
 //!
 //! Those of the ready-made Worker, by the same names: the Durable Object namespace `USHER_STORE` of class `UsherStore`, the
-//! key-value namespace `USHER_KV`, the secret `USHER_KEYS`, the variables `USHER_FORM` and `USHER_DEMO`, and, if it is there,
-//! the rate limit `USHER_RATE`. Both Workers store the same data.
+//! key-value namespace `USHER_KV`, the secrets `USHER_KEYS` and `USHER_DESTINATIONS`, the variables `USHER_FORM` and `USHER_DEMO`,
+//! and, if it is there, the rate limit `USHER_RATE`. Both Workers store the same data.
 //!
 //! # The path of a request
 //!
 //! `bundles` catches up with what was published. `head` and `body` read a request, the body only for a caller who may send it.
-//! `serve` asks the front for the next step. `store` takes a message through read, fold and commit, in a Durable Object.
+//! `serve` asks the front for the next step. `store` takes a message through read, fold and commit, in a Durable Object, whose
+//! `alarm` does what is due by itself: upkeep, and `deliveries` of activations.
 //! `snapshots` answer lookups. A trap ends the instance of the whole Worker: the platform's glue starts another, which
 //! installs no bundle that ended the last one (`installing`).
 
+mod alarm;
 mod body;
 mod bundles;
+mod deliveries;
 mod edge;
 mod head;
 mod installing;

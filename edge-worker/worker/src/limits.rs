@@ -17,7 +17,15 @@ pub(crate) const POINTERS_MS: f64 = 15_000.0;
 pub(crate) const KEYS_MS: f64 = 45_000.0;
 /// The time to the first turn of upkeep of a new object.
 pub(crate) const FIRST_UPKEEP: Duration = Duration::from_secs(60 * 60);
-/// The time to the next turn after one that failed.
-pub(crate) const UPKEEP_AGAIN: Duration = Duration::from_secs(10 * 60);
+/// The time to the next turn after one that failed, in milliseconds.
+pub(crate) const UPKEEP_AGAIN_MS: f64 = 600_000.0;
+/// The time to the next alarm after one that ended while it delivered, in milliseconds.
+pub(crate) const DELIVER_AGAIN_MS: f64 = 10_000.0;
+/// An alarm begins no attempts after this time, so that the next one can do the object's other work, in milliseconds.
+pub(crate) const ALARM_MS: i64 = 30_000;
+/// The time to the next turn of delivery after one that failed, in milliseconds.
+pub(crate) const TURN_AGAIN_MS: i64 = 5_000;
+/// Attempts at the same time: the platform lets an invocation wait for the heads of six answers.
+pub(crate) const ATTEMPTS_MAX: u32 = 6;
 /// An alarm that is this late is stuck, in milliseconds.
 pub(crate) const STUCK_MS: f64 = 60_000.0;

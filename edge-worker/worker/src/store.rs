@@ -14,7 +14,7 @@ use usher_edge::log::STORAGE_FAILED;
 use usher_edge::message::Route;
 use usher_edge::store::sql::{self, Cell, Rows, Statement};
 use usher_edge::store::{Found, StoreFailure, Write};
-use usher_edge::{Folded, Form, NEXT, Refusal, message};
+use usher_edge::{Ambient, Folded, Form, NEXT, Refusal, message};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
 use worker::{
@@ -22,10 +22,12 @@ use worker::{
     Storage, durable_object,
 };
 
+use crate::alarm::Alarm;
 use crate::bundles::{raise, refresh};
+use crate::deliveries::Sender;
 use crate::edge::{configure, edge};
 use crate::javascript::{ambient, call, shown};
-use crate::limits::{FIRST_UPKEEP, STUCK_MS, UPKEEP_AGAIN};
+use crate::limits::{DELIVER_AGAIN_MS, FIRST_UPKEEP, UPKEEP_AGAIN_MS};
 use crate::objects::{quiet, request_id_of};
 use crate::snapshots::entomb;
 use crate::{log, response};
@@ -36,6 +38,10 @@ use crate::{log, response};
 pub struct UsherStore {
     state: State,
     env: Env,
+    alarm: Rc<Alarm>,
+    sender: Rc<Sender>,
+    /// The time of the next turn of upkeep, Unix milliseconds; an object that an alarm has woken does one.
+    upkeep_ms: Shared<f64>,
     /// The form to write; None: a newer build wrote the stored data.
     form: Shared<Option<Form>>,
 }
@@ -43,12 +49,14 @@ pub struct UsherStore {
 impl DurableObject for UsherStore {
     fn new(state: State, env: Env) -> Self {
         configure(&env);
-        let object = UsherStore { state, env, form: Shared::new(None) };
+        let alarm = Rc::new(Alarm::of(state.storage()));
+        let (sender, upkeep_ms) = (Sender::new(), Shared::new(0.0));
+        let object = UsherStore { state, env, alarm, sender, upkeep_ms, form: Shared::new(None) };
         if let Err(failure) = object.meet() {
             log::fault("", STORAGE_FAILED, &failure.0);
         }
-        let storage = object.state.storage();
-        object.state.wait_until(async move { alarm_within(&storage, FIRST_UPKEEP).await });
+        let alarm = Rc::clone(&object.alarm);
+        object.state.wait_until(async move { alarm.within(FIRST_UPKEEP).await });
         object
     }
 
@@ -59,7 +67,9 @@ impl DurableObject for UsherStore {
             match self.deliver(&request_id, &message, attempt > 0) {
                 Delivered::Answered(mut answer) => {
                     if let Some(next) = take_next(&mut answer) {
-                        alarm_within(&self.state.storage(), next).await;
+                        let next_ms = Date::now() + next.as_secs_f64() * 1_000.0;
+                        self.upkeep_ms.set(self.upkeep_ms.get().min(next_ms));
+                        self.alarm.within(next).await;
                     }
                     return response::of(answer, &request_id);
                 }
@@ -75,9 +85,9 @@ impl DurableObject for UsherStore {
         response::of(edge(|edge| drive::unavailable(edge, &message)), &request_id)
     }
 
-    /// A turn of upkeep. The platform gives up on an alarm that fails, so this does not.
+    /// Does what is due: upkeep, and deliveries of activations. The platform gives up on an alarm that fails, so this does not.
     async fn alarm(&self) -> Result<Response> {
-        quiet("", "upkeep_failed", self.upkeep().await);
+        quiet("", "upkeep_failed", self.wake().await);
         Ok(ResponseBuilder::new().empty())
     }
 }
@@ -96,13 +106,36 @@ enum Delivered {
 }
 
 impl UsherStore {
-    /// Deletes what is over its time. The next alarm is set before the work.
-    async fn upkeep(&self) -> Result<()> {
-        let storage = self.state.storage();
-        storage.set_alarm(UPKEEP_AGAIN).await?;
+    /// Does what is due. The next alarm is set before the work.
+    async fn wake(&self) -> Result<()> {
+        self.alarm.came();
+        if !self.has_activations() {
+            self.sender.rest();
+        }
         let ambient = ambient()?;
+        let delivers = self.sender.due_ms() <= ambient.now_ms;
+        let again_ms = if delivers { DELIVER_AGAIN_MS } else { UPKEEP_AGAIN_MS };
+        self.alarm.set(Date::now() + again_ms).await?;
         let due = edge(|edge| message::due_draft(ambient, edge.form()));
         drop(self.deliver("", &due, false));
+        if Date::now() >= self.upkeep_ms.get() {
+            self.upkeep(ambient).await;
+        }
+        if delivers {
+            let take = |message: &[u8]| match self.deliver("", message, true) {
+                Delivered::Answered(answer) => answer,
+                Delivered::Behind { .. } => usher_edge::Response::refused(Refusal::STORAGE),
+            };
+            quiet("", "not_delivered", self.sender.run(take).await.map_err(Into::into));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "JavaScript has it as a number, too")]
+        let due_ms = self.sender.due_ms() as f64;
+        self.alarm.set(self.upkeep_ms.get().min(due_ms)).await
+    }
+
+    /// Deletes what is over its time.
+    async fn upkeep(&self, ambient: Ambient) {
+        self.upkeep_ms.set(Date::now() + UPKEEP_AGAIN_MS);
         let turn = |entombs| {
             let message = edge(|edge| message::upkeep(ambient, entombs, Route::ONLY, edge.form()));
             match self.deliver("", &message, false) {
@@ -110,16 +143,24 @@ impl UsherStore {
                 Delivered::Behind { .. } => None,
             }
         };
-        let Some(mut answer) = turn(true) else { return Ok(()) };
+        let Some(mut answer) = turn(true) else { return };
         // Noted only where all were replaced; otherwise the next turn does it again.
         if entomb(&self.env, &answer).await {
-            let Some(noted) = turn(false) else { return Ok(()) };
+            let Some(noted) = turn(false) else { return };
             answer = noted;
         }
         if let Some(next) = take_next(&mut answer).filter(|next| !next.is_zero()) {
-            storage.set_alarm(next).await?;
+            self.upkeep_ms.set(Date::now() + next.as_secs_f64() * 1_000.0);
         }
-        Ok(())
+    }
+
+    /// True if there are activations that are not delivered.
+    fn has_activations(&self) -> bool {
+        if self.form.get().is_none() {
+            return false;
+        }
+        let found = self.run(&bare(sql::READ_UNSENT));
+        found.is_ok_and(|rows| matches!(rows.first().map(Vec::as_slice), Some([Cell::Number(1)])))
     }
 
     /// Creates the tables, unless a newer build wrote them, and stores the form before anything is written in it.
@@ -178,14 +219,19 @@ impl UsherStore {
     fn fold(&self, request_id: &str, mut opened: Opened) -> std::result::Result<Delivered, StoreFailure> {
         let sql = self.state.storage().sql();
         let first = step(&sql, &mut opened).map_err(|thrown| StoreFailure(shown(&thrown)))?;
-        let folded = match first {
+        let (folded, sends) = match first {
             Folded::Part(write) => self.fold_parts(opened, *write)?,
             Folded::Done(outcome) => {
                 self.write(sql::writes(&outcome.write))?;
-                Folded::Done(outcome)
+                let sends = outcome.write.sends();
+                (Folded::Done(outcome), sends)
             }
-            undecided => undecided,
+            undecided => (undecided, false),
         };
+        // The alarm is a part of the same commit.
+        if sends && self.sender.note() {
+            self.alarm.now();
+        }
         Ok(match folded {
             Folded::NeedsNewerBundle { audience, number } => Delivered::Behind { audience, number },
             // Nothing is installed between the two.
@@ -200,8 +246,13 @@ impl UsherStore {
         })
     }
 
-    /// Folds a message to its end, part by part, and stores them: all or nothing. `first` is the write of the first part.
-    fn fold_parts(&self, mut opened: Opened, first: Write) -> std::result::Result<Folded, StoreFailure> {
+    /// Folds a message to its end, part by part, and stores them: all or nothing. `first` is the write of the first part. True: there
+    /// are activations to be sent.
+    fn fold_parts(
+        &self,
+        mut opened: Opened,
+        first: Write,
+    ) -> std::result::Result<(Folded, bool), StoreFailure> {
         let storage = self.state.storage();
         let sql = storage.sql();
         let end = Rc::new(RefCell::new(None));
@@ -209,25 +260,28 @@ impl UsherStore {
         let mut folded = Some(Folded::Part(Box::new(first)));
         let work = move || {
             let mut folded = folded.take().unwrap_or(Folded::OpenAgain);
+            let mut sends = false;
             while let Folded::Part(write) = folded {
+                sends |= write.sends();
                 run_all(&sql, &sql::writes(&write))?;
                 folded = step(&sql, &mut opened)?;
             }
             let stored = match &folded {
                 Folded::Done(outcome) if is_to_be_stored(&folded) => {
+                    sends |= outcome.write.sends();
                     run_all(&sql, &sql::writes(&outcome.write))
                 }
                 // What it throws rolls the transaction back.
                 _ => Err("nothing of it is stored".into()),
             };
-            end_of_work.replace(Some((folded, stored.is_ok())));
+            end_of_work.replace(Some((folded, stored.is_ok(), sends)));
             stored
         };
         let called = transact(&storage, work);
         match (end.take(), called) {
-            (Some((folded, true)), Ok(())) => Ok(folded),
+            (Some((folded, true, sends)), Ok(())) => Ok((folded, sends)),
             // Storage did not fail.
-            (Some((folded, false)), Err(_)) if !is_to_be_stored(&folded) => Ok(folded),
+            (Some((folded, false, _)), Err(_)) if !is_to_be_stored(&folded) => Ok((folded, false)),
             (_, Err(thrown)) => Err(StoreFailure(shown(&thrown))),
             (_, Ok(())) => Err(StoreFailure("a transaction did not run".to_owned())),
         }
@@ -287,20 +341,6 @@ fn run_all(sql: &SqlStorage, statements: &[Statement]) -> std::result::Result<()
 fn take_next(answer: &mut usher_edge::Response) -> Option<Duration> {
     let at = answer.headers.iter().position(|(name, _)| *name == NEXT)?;
     answer.headers.swap_remove(at).1.parse().ok().map(Duration::from_millis)
-}
-
-/// Sets the alarm, unless it comes before that.
-async fn alarm_within(storage: &Storage, time: Duration) {
-    let set = async {
-        let now = Date::now();
-        #[expect(clippy::cast_precision_loss, reason = "JavaScript has it as a number, too")]
-        let is_soon = storage.get_alarm().await?.is_some_and(|at| {
-            let at = at as f64;
-            at >= now - STUCK_MS && at <= now + time.as_secs_f64() * 1_000.0
-        });
-        if is_soon { Ok(()) } else { storage.set_alarm(time).await }
-    };
-    quiet("", "alarm_failed", set.await);
 }
 
 fn failed(request_id: &str, message: &[u8], failure: &StoreFailure) -> Delivered {

@@ -201,7 +201,9 @@ head       → javascript
 objects    → edge patience
 bundles    → edge installing objects patience
 snapshots  → edge head objects response
-store      → bundles edge javascript objects response snapshots
+alarm      → javascript objects
+deliveries → edge javascript
+store      → alarm bundles deliveries edge javascript objects response snapshots
 serve      → body bundles edge head objects response snapshots
 ";
 
