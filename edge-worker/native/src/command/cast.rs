@@ -25,7 +25,7 @@ pub(super) struct Cast {
 
 impl Cast {
     pub(super) fn new(definition: &Definition) -> Result<Cast, Failure> {
-        // What was found to be valid compiles.
+        // A valid definition compiles.
         let plan = Plan::compile(definition).map_err(|_| Failure::new("the definition does not compile"))?;
         let simulation = Simulation::new(definition)?;
         Ok(Cast { simulation, plan, keys: Vec::new(), known: BTreeSet::new() })

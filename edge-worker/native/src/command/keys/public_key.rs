@@ -12,7 +12,7 @@ use usher_edge::wire::base64url::from_base64url;
 use crate::exit::Failure;
 use crate::files;
 
-/// What stands before the key in its DER: a sequence, the algorithm 1.3.101.112, and 33 bits that follow (RFC 8410).
+/// The bytes before the key in its DER: a sequence, the algorithm 1.3.101.112, and 33 bits that follow (RFC 8410).
 const PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// # Errors

@@ -271,7 +271,7 @@ impl ConsumerContext for Member {
     }
 }
 
-/// What the broker acknowledged.
+/// The records that the broker acknowledged.
 #[derive(Default)]
 pub(super) struct Acked {
     /// By topic and partition: the offset after the last record that was acknowledged.

@@ -82,7 +82,7 @@ fn behind(
             None => waiting.again(&format!("`{output}` is read"), "no answer", Patience::None)?,
         }
     }
-    // What stands there now is known from now on.
+    // Records up to here are known from now on.
     let mut ends = lock(&clients.acks.ends);
     for (named, end) in nexts {
         let known = ends.entry(named).or_default();

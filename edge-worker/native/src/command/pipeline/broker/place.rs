@@ -1,4 +1,4 @@
-//! What a commit remembers of a partition beside its offset.
+//! The part of a commit beside the offset of its partition: the ends of its outputs.
 //!
 //! Rows that were written and not yet committed when a process dies stand in their topics behind the ends that the commit names.
 //! The next process reads them there, by their headers, and writes none of them again. A process that lacks the state of that
