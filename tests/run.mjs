@@ -32,21 +32,14 @@ const minutes = [];
 const failures = [];
 
 await layer("packages", async () => packages());
-await layer("lint", async () => {
-  await run("cargo", ["fmt", "--all", "--check"]);
-  await run("cargo", ["clippy", "--locked", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
-});
-await layer("build", async () => {
-  await run("node", ["edge-worker/cloudflare/build.mjs", built.USHER_TEST_WORKER_RELEASE]);
-  await run("node", ["edge-worker/cloudflare/build.mjs", built.USHER_TEST_WORKER, "test-clock,fault"]);
-  await run("cargo", ["build", "--locked", "--quiet", "-p", "usher", "--features", "test-clock,fault"]);
-  mkdirSync(dirname(host), { recursive: true });
-  copyFileSync(join(target, "debug/usher"), host);
-});
-// Most of their time one thread of the linker works alone, so they are built beside the tests below, one after the other. Each has a
+// Most of their time one thread of the linker works alone, so they are built beside what stands below, one after the other. Each has a
 // target folder or a profile of its own: cargo lets one command into a folder at a time.
 const into = join(target, "spin");
 const builds = beside({
+  worker: [
+    ["node", ["edge-worker/cloudflare/build.mjs", built.USHER_TEST_WORKER_RELEASE]],
+    ["node", ["edge-worker/cloudflare/build.mjs", built.USHER_TEST_WORKER, "test-clock,fault"]],
+  ],
   spin: [
     // In its own target folder, because its profile and features differ.
     ["cargo", ["build", "--locked", "--quiet", "--release", "--target", "wasm32-wasip2", "--target-dir", into, "-p", "usher-spin", "--features", "test-clock,fault"]],
@@ -62,6 +55,15 @@ const builds = beside({
     ["node", ["browser-sdk/build.mjs", built.USHER_TEST_DEVICE]],
   ],
   fuzz: [["cargo", ["build", "--locked", "--quiet", "--profile", "wasm", "--target", "wasm32-unknown-unknown", "--target-dir", target, "--manifest-path", "tests/fuzz/Cargo.toml", "-p", "usher-fuzz-module"]]],
+});
+await layer("lint", async () => {
+  await run("cargo", ["fmt", "--all", "--check"]);
+  await run("cargo", ["clippy", "--locked", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+});
+await layer("build", async () => {
+  await run("cargo", ["build", "--locked", "--quiet", "-p", "usher", "--features", "test-clock,fault"]);
+  mkdirSync(dirname(host), { recursive: true });
+  copyFileSync(join(target, "debug/usher"), host);
 });
 await layer("rules of the house", () => run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-tests", "--lib", "--test", "layers"]));
 await layer("no std", () =>
@@ -96,6 +98,7 @@ await layer("simulation", async () => {
   await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--profile", "sim", "-p", "usher-sim", "--test", "seeds"]);
   await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--profile", "sim", "-p", "usher-sim", "--features", "planted", "--test", "planted"]);
 });
+await layer("worker", () => builds("worker"));
 await layer("spin", async () => {
   await builds("spin");
   await run("node", ["--test", ...tests("spin")], built);
