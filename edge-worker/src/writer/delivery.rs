@@ -62,6 +62,11 @@ pub(super) fn turn(edge: &Edge, turn: &SendTurn, found: &FoundActivations) -> Fo
         // It was erased meanwhile, or another process has noted its end.
         let Some(message) = ended else { continue };
         let Some(row) = message.delivery.clone().filter(|row| row.stage == Stage::UnderWay) else { continue };
+        // A failure that is told late is not that of the attempt that runs now.
+        let began_ms = row.due_ms.saturating_sub(ATTEMPT_LEASE_MS);
+        if result.at_ms < began_ms && !is_delivered(&result.outcome) {
+            continue;
+        }
         if let Some(count) = note(turn, result, message, row, &mut write) {
             response.counts.add(count);
         }
@@ -114,6 +119,10 @@ pub(super) fn turn(edge: &Edge, turn: &SendTurn, found: &FoundActivations) -> Fo
     let earliest = if is_now { Some(now_ms) } else { later };
     let next_ms = earliest.map(|at_ms| at_ms.saturating_sub(now_ms).max(1));
     done(write, &begins.attempts, next_ms, response)
+}
+
+fn is_delivered(outcome: &AttemptOutcome) -> bool {
+    matches!(outcome, AttemptOutcome::Answered { status: 200..=299, .. })
 }
 
 /// Notes the result of an attempt.

@@ -80,6 +80,11 @@ impl Desk {
             }
         };
         let results = results.iter().map(result).collect();
+        self.told(results, resumes, most)
+    }
+
+    /// The same with results as a host tells them.
+    fn told(&mut self, results: Vec<AttemptResult>, resumes: bool, most: u32) -> Vec<u8> {
         let ambient = Ambient { now_ms: self.now_ms, entropy: [255; 32] };
         let message = message::send_turn(ambient, resumes, most, results, Route::ONLY, Form::Two);
         let mut opened = drive::open(&mut self.edge, &message).unwrap();
@@ -271,6 +276,28 @@ fn a_lost_attempt_is_made_again() {
     assert_eq!(desk.turn(&[(1, AttemptOutcome::NotBegun)]), [] as [u8; 0]);
     assert_eq!(desk.turn(&[]), [1]);
     assert_eq!(desk.store.journeys.delivery.values().next().unwrap().attempts, 3);
+}
+
+#[test]
+fn a_result_that_is_told_late_ends_no_later_attempt_unless_it_delivered() {
+    for status in [500, 200] {
+        let mut desk = Desk::new();
+        desk.fire(&[(1, 1, "a")]);
+        assert_eq!(desk.turn(&[]), [1]);
+        let first = desk.begun.remove(&1).unwrap();
+        desk.wait(ATTEMPT_LEASE_MS);
+        assert_eq!(desk.turn(&[]), [1]);
+        let late =
+            AttemptResult { number: first.number, id: first.id, at_ms: NOON, outcome: answered(status) };
+        assert_eq!(desk.told(vec![late], false, 64), [] as [u8; 0]);
+        desk.wait(ATTEMPT_LEASE_MS / 2);
+        assert_eq!(desk.turn(&[]), [] as [u8; 0], "it has its lease");
+        assert_eq!(desk.left().len(), usize::from(status == 500));
+        if status == 500 {
+            desk.turn(&[(1, answered(200))]);
+            assert_eq!(desk.left(), []);
+        }
+    }
 }
 
 #[test]
