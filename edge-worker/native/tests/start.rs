@@ -16,12 +16,14 @@ use bed::{Directory, Ended, Serving, run};
 const MARK: &str = "== ended with ";
 
 /// Commands of README that no line below runs, each with the reason.
-const NOT_RUN: [(&str, &str); 2] = [
+const NOT_RUN: [(&str, &str); 4] = [
     (
         "make demo",
         "it builds and starts workerd, which tests/browser does; the calls that follow are made to a native edge",
     ),
     ("cargo install", "the command is built already"),
+    ("cargo build --release -p usher --features kafka", "tests/broker.rs runs that build"),
+    ("target/release/usher pipeline run", "it needs a broker, as tests/broker.rs starts one"),
 ];
 
 #[test]
