@@ -67,7 +67,7 @@ impl Deciding<'_> {
             }
         }
         for (id, into, created_ms) in set.merged() {
-            // What it was about to absorb, its survivor absorbs.
+            // Its survivor absorbs what it was about to absorb.
             let open = self
                 .found
                 .intents

@@ -32,7 +32,7 @@ impl Arithmetic {
         }
     }
 
-    /// How tightly it binds: signs of one rank are calculated from the left.
+    /// The rank by which it binds: signs of one rank are calculated from the left.
     pub(super) fn rank(self) -> u8 {
         match self {
             Arithmetic::Join => 1,

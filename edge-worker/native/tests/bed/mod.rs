@@ -243,7 +243,7 @@ impl Answer {
     }
 }
 
-/// What is at an address.
+/// The answer of an address.
 pub(crate) fn page(url: &str) -> Answer {
     Answer::of(agent().get(url).call().unwrap())
 }

@@ -105,7 +105,7 @@ fn reads(pipelines: &[Pipeline], index: usize, topic: &str) -> bool {
 /// Columns that a pipeline reads of another one's output, and that are not there.
 pub(super) fn chained_columns(lower: &mut Lower, pipelines: &[Pipeline], uses: &[Vec<Use>]) {
     for (index, (pipeline, uses)) in pipelines.iter().zip(uses).enumerate() {
-        // What a circle writes is not known before it is none.
+        // The columns of a pipeline in a circle are unknown until the circle is cut.
         if reads(pipelines, index, &pipeline.output.topic) {
             continue;
         }

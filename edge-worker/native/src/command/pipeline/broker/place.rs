@@ -24,7 +24,7 @@ pub(super) struct Metadata {
     /// The clock of the partition.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub(super) clock_ms: Option<i64>,
-    /// How far outputs were acknowledged.
+    /// The acknowledged ends of outputs.
     #[serde(rename = "o", default)]
     pub(super) ends: Ends,
     /// The point from which on events are read again to make the state again.
@@ -43,7 +43,7 @@ pub(super) struct Point {
     pub(super) next: u64,
     #[serde(rename = "c")]
     clock_ms: i64,
-    /// How far outputs were acknowledged.
+    /// The acknowledged ends of outputs.
     #[serde(rename = "o", default)]
     pub(super) ends: Ends,
 }
