@@ -192,7 +192,7 @@ pub struct DeliveryRow {
     pub destination: String,
     /// Where it stands.
     pub stage: Stage,
-    /// The number of attempts that were begun.
+    /// The number of attempts of which an end was told, and the one that is under way.
     pub attempts: u32,
     /// When it is looked at next, Unix milliseconds.
     pub due_ms: i64,

@@ -222,6 +222,10 @@ impl Begins<'_> {
         is_fresh: bool,
         write: &mut ActivationsWrite,
     ) {
+        if row.stage == Stage::UnderWay {
+            // The attempt was lost. It is not counted: pauses grow with failures of the destination, not with starts of a host.
+            row.attempts = row.attempts.saturating_sub(1);
+        }
         let sendable = match self.destinations.sendable(&message.row.message) {
             Ok(sendable) => sendable,
             Err(refused) => {

@@ -237,7 +237,10 @@ pub(super) fn found(read: &ActivationsRead, rows: Vec<Rows>) -> Result<FoundActi
 pub(super) fn writes(write: &ActivationsWrite, push: &mut impl FnMut(&'static str, Vec<Cell>)) {
     let number = Cell::Number;
     if write.resumes {
-        push("UPDATE delivery SET stage = 0, due_ms = ? WHERE stage = 1", vec![number(write.now_ms)]);
+        push(
+            "UPDATE delivery SET stage = 0, attempts = max(attempts - 1, 0), due_ms = ? WHERE stage = 1",
+            vec![number(write.now_ms)],
+        );
     }
     for delivered in &write.delivered {
         push("DELETE FROM delivery WHERE number = ?", vec![number(*delivered)]);

@@ -275,7 +275,27 @@ fn a_lost_attempt_is_made_again() {
     assert_eq!(desk.turn(&[]), [1]);
     assert_eq!(desk.turn(&[(1, AttemptOutcome::NotBegun)]), [] as [u8; 0]);
     assert_eq!(desk.turn(&[]), [1]);
-    assert_eq!(desk.store.journeys.delivery.values().next().unwrap().attempts, 3);
+    assert_eq!(desk.store.journeys.delivery.values().next().unwrap().attempts, 1);
+}
+
+#[test]
+fn starts_of_a_host_do_not_lengthen_the_pause_after_a_failure() {
+    let mut desk = Desk::new();
+    desk.fire(&[(1, 1, "a")]);
+    for is_start in [true, false].into_iter().cycle().take(20) {
+        assert_eq!(desk.turn(&[]), [1]);
+        desk.begun.clear();
+        if is_start {
+            assert_eq!(desk.turn_of(&[], true, 64), [] as [u8; 0]);
+        } else {
+            desk.wait(ATTEMPT_LEASE_MS);
+        }
+    }
+    assert_eq!(desk.turn(&[]), [1]);
+    assert_eq!(desk.turn(&[(1, answered(500))]), [] as [u8; 0]);
+    assert_eq!(desk.next_ms, Some(ATTEMPT_PAUSE_MS));
+    // The list has one attempt of this number.
+    assert_eq!(desk.attempts()[0]["attempt"], 1);
 }
 
 #[test]
@@ -370,6 +390,6 @@ fn messages_of_another_shard_go_on_as_they_stood_there() {
     assert_eq!(desk.turn(&[]), [6]);
     assert_eq!(
         desk.attempts().iter().map(|entry| entry["attempt"].as_i64().unwrap()).collect::<Vec<_>>(),
-        [1, 5, 5, 5]
+        [1, 5, 5, 4]
     );
 }

@@ -111,6 +111,7 @@ impl JourneyRows {
             let under_way = |row: &&mut DeliveryRow| row.stage == Stage::UnderWay && !row.carried;
             for row in self.delivery.values_mut().filter(under_way) {
                 (row.stage, row.due_ms) = (Stage::Waiting, write.now_ms);
+                row.attempts = row.attempts.saturating_sub(1);
             }
         }
         self.keep(|number, _| !write.delivered.contains(&number));
