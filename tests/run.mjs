@@ -82,7 +82,15 @@ await layer("broker", async () => {
   else skip("pipelines on Tansu: `make test-broker` builds it, which takes ten minutes once");
 });
 await layer("units", async () => {
-  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--workspace", "--exclude", "usher-tests", "--exclude", "usher-sim"]);
+  // One selection of packages in each command, so that nothing is built again with other features.
+  const test = ["test", "--locked", "--quiet", "--no-fail-fast", "--workspace", "--exclude", "usher-tests", "--exclude", "usher-sim"];
+  const [native, others] = integrationTests();
+  await run("cargo", [...test, "--no-run"]);
+  // Those of the command line wait for processes more than they compute.
+  const processes = beside({ native: [["cargo", [...test, ...native]]] });
+  await run("cargo", [...test, "--lib", "--bins", ...others]);
+  await run("cargo", [...test, "--doc"]);
+  await processes("native");
   // Those that need a build with faults.
   await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher", "--features", "test-clock,fault", "--bin", "usher", "--test", "serve", "a_panic"]);
   // The engine as the module for visitors has it.
@@ -95,9 +103,8 @@ await layer("storage", () => run("cargo", ["test", "--locked", "--quiet", "--no-
 await layer("privacy", () => run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-tests", "--test", "privacy"], built));
 await layer("criteria", () => run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "-p", "usher-tests", "--test", "openapi", "--test", "sqlite", "--test", "calculations", "--test", "print", "--test", "round_trip"]));
 await layer("simulation", async () => {
-  // Each build with its own features, one after the other.
-  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--profile", "sim", "-p", "usher-sim", "--test", "seeds"]);
-  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--profile", "sim", "-p", "usher-sim", "--features", "planted", "--test", "planted"]);
+  // One build for both: a bug that is not planted is a comparison that is false.
+  await run("cargo", ["test", "--locked", "--quiet", "--no-fail-fast", "--profile", "sim", "-p", "usher-sim", "--features", "planted", "--test", "seeds", "--test", "planted"]);
 });
 await layer("worker", () => builds("worker"));
 await layer("spin", async () => {
@@ -155,6 +162,22 @@ function skip(why) {
 function tests(folder) {
   const names = readdirSync(join(root, "tests", folder)).filter((name) => name.endsWith(".test.mjs"));
   return names.sort().map((name) => `tests/${folder}/${name}`);
+}
+
+/** The options that name the integration tests of the command line, and those of the other packages that units test. */
+function integrationTests() {
+  const { status, stdout } = spawnSync("cargo", ["metadata", "--locked", "--no-deps", "--format-version", "1"], { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 });
+  if (status !== 0) throw new Error("cargo metadata failed");
+  const found = [new Set(), new Set()];
+  for (const { name, targets } of JSON.parse(stdout).packages) {
+    if (["usher-tests", "usher-sim"].includes(name)) continue;
+    for (const target of targets) {
+      if (target.kind.includes("test") && !target["required-features"]?.length) found[name === "usher" ? 0 : 1].add(target.name);
+    }
+  }
+  // A name selects the tests of all packages that have it.
+  found[0].forEach((name) => found[1].delete(name));
+  return found.map((names) => [...names].flatMap((test) => ["--test", test]));
 }
 
 /**
