@@ -10,15 +10,23 @@ use crate::files;
 /// The longest line that is read.
 pub(crate) const LINE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes that are read at once: some hundred lines.
+const READ_BYTES: usize = 64 * 1024;
+
 /// The reader of lines.
-pub(crate) type Input = Box<dyn BufRead>;
+pub(crate) type Input = BufReader<Box<dyn Read>>;
+
+/// Lines of anything.
+pub(crate) fn buffered(input: impl Read + 'static) -> Input {
+    BufReader::with_capacity(READ_BYTES, Box::new(input))
+}
 
 /// Opens a file, or standard input for `-`.
 pub(crate) fn open(path: &Path) -> Result<Input, Failure> {
-    let mut input: Input = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
+    let mut input = if path == Path::new("-") {
+        buffered(io::stdin().lock())
     } else {
-        Box::new(BufReader::new(File::open(path).map_err(|error| files::unread(path, &error))?))
+        buffered(File::open(path).map_err(|error| files::unread(path, &error))?)
     };
     // One that cannot be read says so to whoever reads it.
     if input.fill_buf().is_ok_and(usher_config::is_utf16) {
@@ -41,6 +49,15 @@ pub(crate) struct Line {
     pub(crate) number: u64,
     /// Without blanks at its ends; None when it is too long.
     pub(crate) text: Option<Vec<u8>>,
+}
+
+impl Lines<Input> {
+    /// True if the next line was read already: there is one, and it needs not be waited for.
+    pub(crate) fn is_ready(&self) -> bool {
+        let read = self.reader.buffer();
+        let whole = read.iter().rposition(|byte| *byte == b'\n').and_then(|end| read.get(..end));
+        whole.is_some_and(|lines| lines.iter().any(|byte| !byte.is_ascii_whitespace()))
+    }
 }
 
 impl<R: BufRead> Lines<R> {
@@ -78,7 +95,7 @@ impl<R: BufRead> Lines<R> {
     pub(crate) fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             self.number += 1;
-            let line = self.part()?;
+            let mut line = self.part()?;
             if line.is_empty() {
                 return Ok(None);
             }
@@ -88,10 +105,49 @@ impl<R: BufRead> Lines<R> {
             }
             // Editors of one platform begin files with a mark.
             let start = if self.number == 1 && line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-            let line = line.get(start..).unwrap_or_default().trim_ascii();
+            line.drain(..start);
+            line.drain(..line.len() - line.trim_ascii_start().len());
+            line.truncate(line.trim_ascii_end().len());
             if !line.is_empty() {
-                return Ok(Some(Line { number: self.number, text: Some(line.to_vec()) }));
+                return Ok(Some(Line { number: self.number, text: Some(line) }));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives these parts, one a read, as a pipe does.
+    struct Parts(Vec<&'static [u8]>);
+
+    impl Read for Parts {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Ok(0);
+            }
+            let part = self.0.remove(0);
+            into[..part.len()].copy_from_slice(part);
+            Ok(part.len())
+        }
+    }
+
+    #[test]
+    fn a_line_is_ready_when_all_of_it_was_read_and_it_is_not_blank() {
+        let parts: [&[u8]; 4] = [b"one\n two \n\n \r\n", b"\nthree\nfo", b"ur\n", b"\xef\xbb\xbffive"];
+        let mut lines = Lines::new(buffered(Parts(parts.to_vec())));
+        assert!(!lines.is_ready(), "nothing was read");
+        let mut found = Vec::new();
+        while let Some(Line { number, text }) = lines.next().unwrap() {
+            found.push((number, String::from_utf8(text.unwrap()).unwrap(), lines.is_ready()));
+        }
+        let found: Vec<(u64, &str, bool)> =
+            found.iter().map(|(number, text, ready)| (*number, text.as_str(), *ready)).collect();
+        let five = "\u{feff}five";
+        assert_eq!(
+            found,
+            [(1, "one", true), (2, "two", false), (6, "three", false), (7, "four", false), (8, five, false)]
+        );
     }
 }

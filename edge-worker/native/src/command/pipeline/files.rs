@@ -1,12 +1,12 @@
 //! Topics as files: a line is a record, a file a partition.
 
 use std::fs;
-use std::io::{BufReader, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::thread;
 use std::time::Duration;
+use std::{mem, thread, vec};
 
 use usher_pipelines::limits::AHEAD_RECORDS_MAX;
 use usher_pipelines::{Arrival, Payload, Polled, Source};
@@ -28,8 +28,16 @@ pub(super) struct File {
 
 /// The records of files, read ahead by a thread.
 pub(super) struct Files {
-    records: Receiver<Result<Arrival, String>>,
+    batches: Receiver<Batch>,
+    /// The rest of the batch that was received last.
+    records: vec::IntoIter<Arrival>,
 }
+
+/// Records that were there at once: one at a time, most of the time would go to waking threads.
+type Batch = Result<Vec<Arrival>, String>;
+
+/// The most records of a batch.
+const BATCH_RECORDS: usize = 256;
 
 impl Files {
     /// Reads the files one after the other. Those that cannot be opened are found before the first record.
@@ -41,7 +49,7 @@ impl Files {
                 lines::open(&file.path)?;
             }
         }
-        let (sender, records) = mpsc::sync_channel(AHEAD_RECORDS_MAX);
+        let (sender, batches) = mpsc::sync_channel(AHEAD_RECORDS_MAX / BATCH_RECORDS);
         thread::spawn(move || {
             for file in files {
                 if read(&file, start_ms, &sender).is_none() {
@@ -49,16 +57,21 @@ impl Files {
                 }
             }
         });
-        Ok(Files { records })
+        Ok(Files { batches, records: Vec::new().into_iter() })
     }
 }
 
 impl Source for Files {
     fn poll(&mut self, wait: Duration) -> Result<Polled, String> {
-        match self.records.recv_timeout(wait) {
-            Ok(received) => received.map(Polled::Arrival),
-            Err(RecvTimeoutError::Timeout) => Ok(Polled::Nothing),
-            Err(RecvTimeoutError::Disconnected) => Ok(Polled::End),
+        loop {
+            if let Some(arrival) = self.records.next() {
+                return Ok(Polled::Arrival(arrival));
+            }
+            match self.batches.recv_timeout(wait) {
+                Ok(batch) => self.records = batch?.into_iter(),
+                Err(RecvTimeoutError::Timeout) => return Ok(Polled::Nothing),
+                Err(RecvTimeoutError::Disconnected) => return Ok(Polled::End),
+            }
         }
     }
 }
@@ -72,12 +85,13 @@ fn open(file: &File) -> Result<Lines<lines::Input>, Failure> {
     let unread = |error| files::unread(&file.path, &error);
     let mut input = fs::File::open(&file.path).map_err(unread)?;
     input.seek(SeekFrom::Start(bytes)).map_err(unread)?;
-    Ok(Lines::after(Box::new(BufReader::new(input)), line, bytes))
+    Ok(Lines::after(lines::buffered(input), line, bytes))
 }
 
 /// Sends the lines of a file; None: nobody takes them any more, or the file cannot be read on.
-fn read(file: &File, start_ms: i64, sender: &SyncSender<Result<Arrival, String>>) -> Option<()> {
+fn read(file: &File, start_ms: i64, sender: &SyncSender<Batch>) -> Option<()> {
     let failed = |failure: String| sender.send(Err(failure)).ok();
+    let mut batch = Vec::new();
     let mut lines = match open(file) {
         Ok(lines) => lines,
         Err(failure) => {
@@ -111,6 +125,10 @@ fn read(file: &File, start_ms: i64, sender: &SyncSender<Result<Arrival, String>>
             key: None,
             payload: text.map_or_else(too_long, Payload::Json),
         };
-        sender.send(Ok(arrival)).ok()?;
+        batch.push(arrival);
+        // A record is never kept back while its source is waited for, or has ended.
+        if batch.len() == BATCH_RECORDS || !lines.is_ready() {
+            sender.send(Ok(mem::take(&mut batch))).ok()?;
+        }
     }
 }
