@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, DeliveryResult, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
@@ -309,7 +309,11 @@ impl ProducerContext for Acks {
                 *known = end.max(*known);
             }
             Err((error, message)) => {
-                let text = format!("the broker refused a record of `{}`: {}", message.topic(), shown(error));
+                let is_absent = error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopicOrPartition)
+                    || error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownTopic);
+                let help = if is_absent { "; create it, because this broker does not" } else { "" };
+                let why = shown(error);
+                let text = format!("the broker refused a record of `{}`: {why}{help}", message.topic());
                 lock(&self.acked.refused).get_or_insert(text);
             }
         }

@@ -55,7 +55,7 @@ fn behind(
     let mut waiting = Waiting::new(stop);
     let reader = clients.reader()?;
     let partitions = loop {
-        match found(&reader, output) {
+        match found(reader.client(), output) {
             // One that is not there has no rows.
             Ok(partitions) => break partitions,
             Err(error) => waiting.again(&format!("`{output}` is read"), &shown(&error), Patience::None)?,

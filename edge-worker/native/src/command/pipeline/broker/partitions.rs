@@ -2,11 +2,11 @@
 
 use std::sync::atomic::AtomicBool;
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::clients::{ANSWER, Named, Patience, Plain, Waiting, shown};
+use super::clients::{ANSWER, Named, Patience, Waiting, shown};
 
 /// Partitions with the offsets at which they are read.
 pub(super) fn list<'a>(nexts: impl IntoIterator<Item = (&'a Named, &'a u64)>) -> TopicPartitionList {
@@ -22,26 +22,27 @@ pub(super) fn list<'a>(nexts: impl IntoIterator<Item = (&'a Named, &'a u64)>) ->
     list
 }
 
-/// The partitions of a topic, when it is there.
-pub(super) fn partitions(
-    consumer: &BaseConsumer<Plain>,
+/// The partitions of a topic, when it is there. What is waited for is told in these words.
+pub(super) fn partitions<C: ClientContext>(
+    client: &Client<C>,
     topic: &str,
+    what: &str,
     stop: &AtomicBool,
 ) -> Result<Vec<i32>, String> {
     let mut waiting = Waiting::new(stop);
     loop {
-        let why = match found(consumer, topic) {
+        let why = match found(client, topic) {
             Ok(partitions) if !partitions.is_empty() => return Ok(partitions),
             Ok(_) => "it is not there".to_owned(),
             Err(error) => shown(&error),
         };
-        waiting.again(&format!("the topic `{topic}` is read"), &why, Patience::None)?;
+        waiting.again(what, &why, Patience::None)?;
     }
 }
 
-/// The partitions of a topic; none of one that is not there.
-pub(super) fn found<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str) -> KafkaResult<Vec<i32>> {
-    let metadata = consumer.fetch_metadata(Some(topic), ANSWER)?;
+/// The partitions of a topic; none of one that is not there. A broker that makes topics makes one that a writer asks for.
+pub(super) fn found<C: ClientContext>(client: &Client<C>, topic: &str) -> KafkaResult<Vec<i32>> {
+    let metadata = client.fetch_metadata(Some(topic), ANSWER)?;
     let of = metadata.topics().iter().find(|of| of.name() == topic && of.error().is_none());
     Ok(of.map(|of| of.partitions().iter().map(|partition| partition.id()).collect()).unwrap_or_default())
 }

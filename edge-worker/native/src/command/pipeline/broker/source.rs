@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::producer::Producer;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use usher_pipelines::{Arrival, Given, Part, Payload, Polled, Source};
 
@@ -70,7 +71,7 @@ impl Source for Shared {
 }
 
 impl Broker {
-    /// Waits until the broker answers and all joined topics are there.
+    /// Waits until the broker answers, and all joined topics and those of outputs are there.
     pub(super) fn new(
         clients: Clients,
         name: String,
@@ -82,10 +83,14 @@ impl Broker {
         let mut joined = Joined { rest: topics.joined.clone(), ..Joined::default() };
         joined.rest.reverse();
         for topic in &topics.joined {
-            for partition in partitions(&clients.whole, topic, &stop)? {
+            let what = format!("the topic `{topic}` is read");
+            for partition in partitions(clients.whole.client(), topic, &what, &stop)? {
                 let next = state.joined_place(topic, partition)?;
                 joined.next.insert((topic.clone(), partition), next);
             }
+        }
+        for topic in topics.written.keys() {
+            partitions(clients.producer.client(), topic, &format!("the topic `{topic}` is written"), &stop)?;
         }
         let (places, taken) = (BTreeMap::new(), Vec::new());
         let told = Told::default();
