@@ -1,4 +1,4 @@
-//! `usher pipeline run --metrics` over files and a pipe that stays open.
+//! `usher pipeline run` over files and a pipe that stays open: its figures, and the times of its events.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,7 +6,8 @@ mod bed;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bed::{Directory, command, page, run, text};
 
@@ -83,7 +84,7 @@ fn figures_of_a_run_are_shown_while_it_runs() {
         if lacks.is_empty() || since.elapsed() > DEADLINE {
             break format!("{lacks:#?} of\n{}", found.text);
         }
-        std::thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
     };
     assert!(lacks.starts_with("[]"), "{lacks}");
     assert_eq!(page(&address.replace("/metrics", "/")).status, 404);
@@ -92,6 +93,33 @@ fn figures_of_a_run_are_shown_while_it_runs() {
     said.read_to_string(&mut rest).unwrap();
     // The refused line has no file.
     assert_eq!(child.wait().unwrap().code(), Some(1), "{rest}");
+}
+
+#[test]
+fn an_event_of_a_pipe_may_be_younger_than_the_run() {
+    let directory = Directory::new();
+    let query = "SELECT c.event_id FROM clicks c";
+    let pipeline =
+        directory.write("p.yaml", format!("name: p\nquery: {query}\noutput: {{topic: o, format: json}}\n"));
+    let args = ["pipeline", "run", text(&pipeline)];
+    let mut child =
+        command(&args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut events = child.stdin.take().unwrap();
+    let mut rows = BufReader::new(child.stdout.take().unwrap());
+    let mut row = String::new();
+    // With the first row the run has begun, and the second event is younger.
+    for number in 1..=2 {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        writeln!(events, "{{\"event_id\": \"e{number}\", \"time\": {now_ms}}}").unwrap();
+        rows.read_line(&mut row).unwrap();
+        thread::sleep(Duration::from_millis(2));
+    }
+    drop(events);
+    assert_eq!(row, "{\"event_id\":\"e1\"}\n{\"event_id\":\"e2\"}\n");
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said.lines().next(), Some("p: 2 rows of 2 events"), "no event is dated by its arrival");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Topics as files: a line is a record, a file a partition.
 
 use std::fs;
-use std::io::{Seek, SeekFrom};
-use std::path::PathBuf;
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use usher_pipelines::limits::AHEAD_RECORDS_MAX;
 use usher_pipelines::{Arrival, Payload, Polled, Source};
 
 use super::state::Place;
+use crate::clock::now_ms;
 use crate::exit::Failure;
 use crate::files;
 use crate::lines::{self, Line, Lines};
@@ -88,6 +90,16 @@ fn open(file: &File) -> Result<Lines<lines::Input>, Failure> {
     Ok(Lines::after(lines::buffered(input), line, bytes))
 }
 
+/// True for a pipe or a terminal, whose lines come while they are read: an event of now would lie in the future of the run's start.
+fn is_live(path: &Path) -> bool {
+    let metadata = if path.as_os_str() == "-" {
+        io::stdin().as_fd().try_clone_to_owned().and_then(|input| fs::File::from(input).metadata())
+    } else {
+        fs::metadata(path)
+    };
+    metadata.is_ok_and(|metadata| !metadata.is_file())
+}
+
 /// Sends the lines of a file; None: nobody takes them any more, or the file cannot be read on.
 fn read(file: &File, start_ms: i64, sender: &SyncSender<Batch>) -> Option<()> {
     let failed = |failure: String| sender.send(Err(failure)).ok();
@@ -99,6 +111,7 @@ fn read(file: &File, start_ms: i64, sender: &SyncSender<Batch>) -> Option<()> {
             return None;
         }
     };
+    let is_live = is_live(&file.path);
     loop {
         let Line { number, text } = match lines.next() {
             Ok(Some(_)) if file.is_resumed && !lines.is_whole() => {
@@ -120,7 +133,7 @@ fn read(file: &File, start_ms: i64, sender: &SyncSender<Batch>) -> Option<()> {
             topic: Arc::clone(&file.topic),
             partition: file.place.partition,
             offset: number,
-            arrival_ms: start_ms,
+            arrival_ms: if is_live { now_ms() } else { start_ms },
             end: lines.bytes(),
             key: None,
             payload: text.map_or_else(too_long, Payload::Json),
