@@ -127,10 +127,10 @@ bench-journeys: setup ## what journeys cost events, and how fast their messages 
 	@cargo build --locked --quiet --release -p usher -p usher-tests --bin usher --bin journeys
 	@node tests/bench/journeys/run.mjs $(TARGET)/release/usher $(TARGET)/release/journeys $(ROWS)
 
-bench-pipelines: setup ## the shop's pipeline beside DuckDB, rows per second of one core (QUICK=1: tests/bench/README.md); needs python3
+bench-pipelines: setup ## the shop's pipeline: its rate beside DuckDB, event to row, millions of users (QUICK=1, CHECK=1, WRITE=1, ROWS=…: tests/bench/README.md); needs python3
 	@cargo build --locked --quiet --release -p usher
 	@test -x $(TARGET)/duckdb/bin/duckdb-2.0.1 || { python3 -m venv $(TARGET)/duckdb && $(TARGET)/duckdb/bin/pip install --quiet duckdb==2.0.1 && ln -s python3 $(TARGET)/duckdb/bin/duckdb-2.0.1; }
-	@node tests/bench/pipelines/run.mjs $(TARGET)/release/usher $(TARGET)/duckdb/bin/python3
+	@node tests/bench/pipelines/run.mjs $(TARGET)/release/usher $(TARGET)/duckdb/bin/python3 $(ROWS)
 
 lint: setup ## formatting and lints
 	@cargo fmt --all --check
