@@ -113,6 +113,7 @@ refusals! {
     PROGRAM_UNKNOWN = 404, 4045, "program_unknown", "the running bundle has another program for devices, or none";
     ROWS_UNKNOWN = 404, 4046, "rows_unknown", "no table of rows of this name in what runs";
     ROW_UNKNOWN = 404, 4047, "row_unknown", "the table has no row of this key";
+    PIPELINE_UNKNOWN = 404, 4048, "pipeline_unknown", "no pipeline of this name in what runs that may be asked";
     PROFILE_UNKNOWN = 404, 4043, "profile_unknown", "no profile has this key";
     KEY_UNKNOWN = 404, 4044, "key_unknown", "no key of this audience has this tag";
     NEEDS_FORM = 409, 4090, "needs_form", "it needs a newer form than the one that is written here";

@@ -49,9 +49,16 @@ pub struct Definition {
     pub activations: Vec<Activation>,
     /// Keyed rows from outside that attributes look up.
     pub lookup_tables: Vec<Table>,
+    /// Queries over one row that a request brings, joined with rows of tables.
+    pub pipelines: Vec<pipeline::Pipeline>,
 }
 
 impl Definition {
+    /// The index of the pipeline of this name.
+    pub fn pipeline(&self, name: &str) -> Option<usize> {
+        self.pipelines.iter().position(|pipeline| pipeline.name == name)
+    }
+
     /// The table of rows of this name.
     pub fn lookup_table(&self, name: &str) -> Option<&Table> {
         self.lookup_tables.iter().find(|table| table.name == name)

@@ -77,7 +77,7 @@ pub use ingest::{Ingested, RefusedValue};
 pub use journey::{Advanced, Fired, GateTrace, JourneyTrace, Standing};
 pub use lookup::{DELETED_COLUMN, ImportedRow, RefusedRow, RowTrace, key_text, version_number};
 pub use payload::{Offer, Reason};
-pub use pipeline::RowProgram;
+pub use pipeline::{Place, RowPlan, RowProgram, Sources, TableRow, TableRows};
 pub use plan::Plan;
 pub use profile::{Profile, ProfileId};
 pub use progress::{Current, Ending, Finished, Progress, Rest};

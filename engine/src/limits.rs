@@ -158,6 +158,10 @@ pub const HEADERS_MAX: usize = 20;
 pub const ACTIVATION_BYTES_MAX: usize = 16 * 1024;
 /// Maximum number of tables of rows that an audience declares.
 pub const LOOKUP_TABLES_MAX: usize = 100;
+/// The time by which a TTL of pipelines lasts longer than it says: records of one moment do not come in one moment.
+pub const TTL_GRACE_MS: i64 = 5 * 60 * 1_000;
+/// Maximum number of pipelines of an audience.
+pub const PIPELINES_MAX: usize = 100;
 /// Maximum number of columns that a table of rows declares.
 pub const TABLE_COLUMNS_MAX: usize = 200;
 /// Maximum size of a row, its key and column names included, in bytes.

@@ -1,4 +1,11 @@
-//! The expressions of a pipeline, compiled together: WHERE, and the columns that are computed.
+//! The expressions of a pipeline, compiled together: WHERE, and the columns that are computed. [`RowPlan`] is the whole
+//! query.
+
+mod row;
+mod tables;
+
+pub use row::{Place, RowPlan, Sources};
+pub use tables::{TableRow, TableRows};
 
 use alloc::string::String;
 use alloc::vec::Vec;

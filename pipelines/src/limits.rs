@@ -1,9 +1,9 @@
 //! Every bound of pipelines, in one place.
 
-use usher_engine::limits::FUTURE_SKEW_MS;
+use usher_engine::limits::{FUTURE_SKEW_MS, TTL_GRACE_MS};
 
-/// The time by which a TTL lasts longer than it says: records of one moment do not come in one moment.
-pub const GRACE_MS: i64 = 5 * 60 * 1_000;
+/// The time by which a TTL lasts longer than it says.
+pub const GRACE_MS: i64 = TTL_GRACE_MS;
 /// The most by which the clock of a partition may be ahead of the wall clock.
 pub const AHEAD_MS: i64 = FUTURE_SKEW_MS;
 /// The most events that wait for rows, unless a setting says otherwise.

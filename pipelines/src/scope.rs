@@ -2,21 +2,11 @@
 
 use std::rc::Rc;
 
-use usher_engine::Columns;
 use usher_engine::value::Value;
+use usher_engine::{Place, Sources};
 
 use crate::record::find;
-use crate::rows::Row;
-
-/// A column of a source, resolved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// 0 is `FROM`, 1 the first join.
-    pub(crate) source: usize,
-    /// Its place among the kept columns of a joined source.
-    pub(crate) slot: usize,
-    pub(crate) column: String,
-}
+use crate::rows::{Columns, Row};
 
 /// An event and its joined rows; those that were not looked up yet are missing.
 #[derive(Clone, Copy)]
@@ -37,23 +27,23 @@ impl<'a> Scope<'a> {
         }
     }
 
-    pub(crate) fn event(&self) -> &'a [(String, Value)] {
-        self.event
-    }
-
     pub(crate) fn row(&self, join: usize) -> Option<&'a Row> {
         self.rows.get(join)?.as_deref()
     }
 }
 
-/// The columns that a program reads, by its numbers.
-pub(crate) struct Numbered<'p, 's> {
-    pub(crate) places: &'p [Place],
-    pub(crate) scope: &'p Scope<'s>,
-}
+impl Sources for Scope<'_> {
+    fn value(&self, place: &Place) -> Option<&Value> {
+        Scope::value(self, place)
+    }
 
-impl Columns for Numbered<'_, '_> {
-    fn column(&self, number: usize) -> Option<&Value> {
-        self.scope.value(self.places.get(number)?)
+    fn columns(&self, source: usize) -> Option<&[(String, Value)]> {
+        match source.checked_sub(1) {
+            None => Some(self.event),
+            Some(join) => match &self.row(join)?.columns {
+                Columns::Whole(columns) => Some(columns),
+                Columns::Read(_) => None,
+            },
+        }
     }
 }

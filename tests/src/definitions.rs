@@ -2,6 +2,7 @@
 //! and names that refer to something name it; all else is allowed to be nonsense.
 
 mod journeys;
+mod pipelines;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -35,6 +36,7 @@ pub fn definition(random: &mut Random) -> Definition {
     let journeys = several(random, 3, journeys::journey);
     let activations = several(random, 3, journeys::activation);
     let lookup_tables = several(random, 3, tables::table);
+    let pipelines = pipelines::of(random, &lookup_tables);
     Definition {
         audience,
         tables,
@@ -47,6 +49,7 @@ pub fn definition(random: &mut Random) -> Definition {
         journeys,
         activations,
         lookup_tables,
+        pipelines,
     }
 }
 

@@ -103,7 +103,9 @@ fn there_and_back(definition: &Definition, examples: &[Example], what: &str) {
     let mut sorted = written.clone();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     let reading = read(&sorted);
-    let said: Vec<String> = reading.findings.iter().map(render::plain).collect();
+    // A query that passes all columns is warned of wherever it stands.
+    let others = reading.findings.iter().filter(|finding| finding.diagnostic.code.as_str() != "W022");
+    let said: Vec<String> = others.map(render::plain).collect();
     assert!(said.is_empty(), "{what}:\n{}\n{}", said.join("\n"), show(&written));
     assert_eq!(reading.definition, *definition, "{what}:\n{}", show(&written));
     assert_eq!(reading.examples, examples, "{what}:\n{}", show(&written));

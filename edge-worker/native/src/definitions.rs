@@ -228,6 +228,9 @@ impl Definitions {
             let (journeys, activations) = (definition.journeys.len(), definition.activations.len());
             lines.push(format!("{}, {}", many(journeys, "journey"), many(activations, "activation")));
         }
+        if !definition.pipelines.is_empty() {
+            lines.push(many(definition.pipelines.len(), "pipeline"));
+        }
         if !self.reading.examples.is_empty() {
             let examples = many(self.reading.examples.len(), "example");
             let failed = self.findings.iter().filter(|f| f.diagnostic.code == Code::FailedExample).count();
@@ -249,6 +252,7 @@ impl Definitions {
             "sections": definition.personalizations.iter().map(|p| p.sections.len()).sum::<usize>(),
             "journeys": definition.journeys.len(),
             "activations": definition.activations.len(),
+            "pipelines": definition.pipelines.len(),
             "examples": self.reading.examples.len(),
         })
     }

@@ -79,6 +79,7 @@ pub(crate) fn changes(before: &Definition, after: &Definition, direction: Direct
         let what = format!("table: `{}`, {}; import it again", after.name, unfit.what);
         out.push(Change { sign: '~', what });
     }
+    parts(&mut out, "pipeline", &before.pipelines, &after.pipelines, |pipeline| &pipeline.name);
     let (old, new) = (&before.journeys, &after.journeys);
     parts(&mut out, "journey", old, new, |journey| &journey.name);
     order(&mut out, "journeys", old, new, |journey| &journey.name);

@@ -23,6 +23,7 @@ pub(super) fn form_2(definition: &Definition) -> Option<String> {
         journeys,
         activations,
         lookup_tables,
+        pipelines,
     } = definition;
     // 0.1.0 has none.
     if !journeys.is_empty() {
@@ -33,6 +34,9 @@ pub(super) fn form_2(definition: &Definition) -> Option<String> {
     }
     if !lookup_tables.is_empty() {
         return Some("lookup_tables".to_owned());
+    }
+    if !pipelines.is_empty() {
+        return Some("pipelines".to_owned());
     }
     if event_id_column.is_some() {
         return Some("event_id_column".to_owned());

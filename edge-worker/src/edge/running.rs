@@ -2,9 +2,10 @@
 
 use std::sync::OnceLock;
 
-use usher_engine::{Plan, Reduced};
+use usher_engine::{Plan, Reduced, TableRows};
 
 use crate::bundle::hash_of;
+use crate::plane::InControlPlane;
 use crate::store::Pointer;
 
 /// A running bundle.
@@ -19,6 +20,8 @@ pub(crate) struct Running {
     pub(super) is_stand_in: bool,
     /// Made when it is first asked for; None within: nothing may be on devices.
     devices: OnceLock<Option<ForDevices>>,
+    /// In the order of the definition, compiled when the first one is asked for; None within: this build cannot run it.
+    pipelines: InControlPlane<OnceLock<Vec<Option<TableRows>>>>,
 }
 
 /// The part of a bundle for devices.
@@ -36,7 +39,8 @@ impl Running {
         body: Vec<u8>,
         is_stand_in: bool,
     ) -> Running {
-        Running { number, hash, plan, body, is_stand_in, devices: OnceLock::new() }
+        let pipelines = InControlPlane::new(OnceLock::new());
+        Running { number, hash, plan, body, is_stand_in, devices: OnceLock::new(), pipelines }
     }
 
     /// The part for devices, also where it was revoked. The first call compiles the bundle again, so only the control plane
@@ -49,6 +53,15 @@ impl Running {
             Some(ForDevices { hash: hash_of(&program), program, reduced })
         });
         made.as_ref()
+    }
+
+    /// The pipeline of this name.
+    pub(crate) fn pipeline(&self, name: &str) -> Option<&TableRows> {
+        let definition = self.plan.definition();
+        let compiled = self.pipelines.get()?.get_or_init(|| {
+            definition.pipelines.iter().map(|known| TableRows::compile(definition, known).ok()).collect()
+        });
+        compiled.get(definition.pipeline(name)?)?.as_ref()
     }
 
     /// True if the pointer's bundle replaces this one.

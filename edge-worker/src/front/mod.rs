@@ -23,6 +23,7 @@ mod lookups;
 mod metrics;
 mod mixed;
 mod openapi;
+mod pipelines;
 mod profiles;
 mod route;
 mod segments;

@@ -6,7 +6,7 @@ use super::auth::Callers;
 use super::checked_head::CheckedHead;
 use super::{
     activations, bundles, control as api, device, discovery, events, flat, health, imports, keys, lookups,
-    metrics, mixed, openapi, profiles, segments, tables, upkeep,
+    metrics, mixed, openapi, pipelines, profiles, segments, tables, upkeep,
 };
 use crate::edge::Edge;
 use crate::error::{Refusal, Result};
@@ -213,6 +213,12 @@ pub(super) const ROUTES: &[Route] = &[
     Route { path: ROWS, ..control(Callers::Server(Scope::Import), tables::columns) },
     Route { path: ROW, ..control(Callers::Server(Scope::Read), tables::read) },
     Route { method: "DELETE", path: ROW, ..control(Callers::Server(Scope::Import), tables::delete) },
+    Route {
+        method: "POST",
+        path: "/v1/audiences/{audience}/pipelines/{name}",
+        body_bytes_max: Some(NATIVE_BYTES_MAX),
+        ..control(Callers::Server(Scope::Personalize), pipelines::enrich)
+    },
 ];
 
 /// The control API. A build without it hands all of its paths over alike ([`REST_OF_API`]), so that they take no room there.

@@ -142,6 +142,6 @@ fn table_of<'e>(edge: &'e Edge, checked: &CheckedHead<'_>) -> Result<(&'e Runnin
 }
 
 /// A part of a path without its percent-encoding.
-fn decoded(part: &str) -> Result<Cow<'_, str>> {
+pub(super) fn decoded(part: &str) -> Result<Cow<'_, str>> {
     query::decoded(part).ok_or_else(|| Refusal::QUERY_INVALID.into())
 }

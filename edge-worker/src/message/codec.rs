@@ -548,6 +548,7 @@ mod tests {
             of_table(TableAct::Switch("one".into())),
             of_table(TableAct::Read { key: "é".into(), sensitive: true }),
             of_table(TableAct::Delete("k".into())),
+            of_table(TableAct::Enrich { row: b"{}".to_vec(), sensitive: true }),
             of_table(TableAct::Find(vec![("products".into(), "k".into())])),
             of_table(TableAct::Erase(vec![("email".into(), "é".into()), ("k".into(), "v".into())])),
             of_profile(&key, Act::Erase),

@@ -38,6 +38,13 @@ pub(crate) enum TableAct {
     Delete(String),
     /// Answers another shard with rows of its tables, each by table and key.
     Find(Vec<(String, String)>),
+    /// Answers with the row of the pipeline that is named in place of a table.
+    Enrich {
+        /// The columns of the row that came, as JSON.
+        row: Vec<u8>,
+        /// True if the caller may see sensitive values.
+        sensitive: bool,
+    },
     /// Erases the rows that are a visitor's own by these keys, names and values. From another shard.
     Erase(Vec<(String, String)>),
 }
@@ -91,6 +98,9 @@ impl OfTable {
                     w.text(table).text(key);
                 });
             }
+            TableAct::Enrich { row, sensitive } => {
+                w.byte(8).bytes(row).byte(u8::from(*sensitive));
+            }
             TableAct::Erase(keys) => {
                 w.byte(6).list(keys, |w, (name, value)| {
                     w.text(name).text(value);
@@ -116,6 +126,7 @@ impl OfTable {
             4 => TableAct::Delete(r.text()?.to_owned()),
             5 => TableAct::Find(r.list(pair)?),
             6 => TableAct::Erase(r.list(pair)?),
+            8 => TableAct::Enrich { row: r.bytes()?.to_vec(), sensitive: r.byte()? != 0 },
             7 => {
                 let body = r.bytes()?.to_vec();
                 let load = Load { name: r.text()?.to_owned(), is_last: true, is_whole: true };

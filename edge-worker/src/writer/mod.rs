@@ -81,6 +81,7 @@ impl Work {
         match self {
             Work::Events(batch) => batch.rows.get_mut(),
             Work::Snapshot(.., rows) => rows.get_mut(),
+            Work::Table(work) => work.get_mut().map(|work| work.rows()),
             _ => None,
         }
     }

@@ -87,6 +87,12 @@ impl KnownRows {
         (rows, unread)
     }
 
+    /// A row that was read, or why it is missing.
+    pub(super) fn row(&self, across: Option<&Across>, name: &RowName) -> Result<FoundRow, Missed> {
+        let (at_ms, _, columns) = self.find(across, name).unwrap_or(Err(Missed::Late))?;
+        found(at_ms, columns)
+    }
+
     /// The rows of these names for a snapshot; those that were not read are left out.
     pub(super) fn carried(&self, across: Option<&Across>, names: &[RowName]) -> Vec<SnapshotRow> {
         let row = |name: &RowName| {

@@ -1,5 +1,6 @@
 //! Reads, imports and deletes rows of tables (docs/tables.md).
 
+mod enriched;
 mod import;
 mod outcomes;
 mod owned;
@@ -8,6 +9,7 @@ use usher_engine::definition::Table;
 use usher_engine::value::Value;
 
 use super::across::Across;
+use super::rows::KnownRows;
 use crate::edge::{Edge, Running};
 use crate::error::Refusal;
 use crate::message::{OfTable, TableAct};
@@ -29,9 +31,15 @@ pub(crate) struct Work {
     /// None where there is one shard.
     across: Option<Across>,
     versions: KnownVersions,
+    /// The rows that a pipeline joins.
+    rows: KnownRows,
 }
 
 impl Work {
+    pub(super) fn rows(&mut self) -> &mut KnownRows {
+        &mut self.rows
+    }
+
     /// The versions to read next, once.
     pub(super) fn take_wanted(&mut self) -> Option<VersionsOf> {
         self.versions.take_wanted()
@@ -62,17 +70,23 @@ pub(super) fn open(message: OfTable, across: Option<Across>) -> (Option<Read>, W
             Some(Read::Rows(InControlPlane::new(names)))
         }
         TableAct::Import { .. } | TableAct::Switch(_) => Some(state_of(&message)),
-        TableAct::Delete(_) => None,
+        TableAct::Delete(_) | TableAct::Enrich { .. } => None,
         TableAct::Erase(keys) => {
             let values = keys.iter().map(|(_, value)| value.clone()).collect();
             Some(Read::Own(InControlPlane::new(OwnRows { audience: audience.clone(), values })))
         }
     };
-    (read, Work { message, across, versions: KnownVersions::default() })
+    (read, Work { message, across, versions: KnownVersions::default(), rows: KnownRows::default() })
 }
 
 pub(super) fn fold(edge: &Edge, work: &mut Work, found: &Found) -> Folded {
-    let Work { message, across, versions } = work;
+    let Work { message, across, versions, rows } = work;
+    if let TableAct::Enrich { row, sensitive } = &message.act {
+        let rows = (rows, across.as_ref().filter(|_| DECIDES));
+        return with_running(edge, message, |running| {
+            enriched::fold(running, message, (row, *sensitive), rows)
+        });
+    }
     if let (TableAct::Erase(keys), Found::Own(own)) = (&message.act, found)
         && let Some(own) = own.get()
     {
@@ -118,17 +132,21 @@ pub(super) fn fold(edge: &Edge, work: &mut Work, found: &Found) -> Folded {
 
 /// Decides with the table's definition.
 fn with_table(edge: &Edge, message: &OfTable, decide: impl FnOnce(&Running, &Table) -> Folded) -> Folded {
-    let OfTable { audience, number, table, .. } = message;
+    with_running(edge, message, |running| match running.plan.definition().lookup_table(&message.table) {
+        Some(table) => decide(running, table),
+        None => Outcome::of(Response::problem(Refusal::ROWS_UNKNOWN, None)),
+    })
+}
+
+/// Decides with the bundle that its sender runs, or a newer one.
+fn with_running(edge: &Edge, message: &OfTable, decide: impl FnOnce(&Running) -> Folded) -> Folded {
+    let OfTable { audience, number, .. } = message;
     if edge.was_taken_out_after(audience, *number) {
         return Outcome::of(Response::problem(Refusal::AUDIENCE_UNKNOWN, None));
     }
-    let running = match edge.running(audience) {
-        Some(running) if running.number >= *number => running,
-        _ => return Folded::NeedsNewerBundle { audience: audience.clone(), number: *number },
-    };
-    match running.plan.definition().lookup_table(table) {
-        Some(table) => decide(running, table),
-        None => Outcome::of(Response::problem(Refusal::ROWS_UNKNOWN, None)),
+    match edge.running(audience) {
+        Some(running) if running.number >= *number => decide(running),
+        _ => Folded::NeedsNewerBundle { audience: audience.clone(), number: *number },
     }
 }
 

@@ -66,6 +66,8 @@ pub(crate) struct Lower {
     pub(crate) audience: Option<At>,
     /// References between bodies of the control API.
     pub(crate) bodies: Bodies,
+    /// Documents of pipelines, each with its text: what they join is known when all others are read.
+    pub(crate) pipelines: Vec<(usize, Node)>,
 }
 
 /// A mapping whose keys were checked.

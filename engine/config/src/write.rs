@@ -28,6 +28,7 @@ mod file_name;
 mod identity;
 mod instant;
 mod journeys;
+mod pipelines;
 mod rt_config;
 mod scalar;
 mod service;
@@ -43,11 +44,13 @@ use crate::source::Source;
 const RT_CONFIG: &str = "rt_config.yaml";
 /// The file for journeys and activations.
 const JOURNEYS: &str = "journeys.yaml";
+/// The file for pipelines.
+const PIPELINES: &str = "pipelines.yaml";
 /// The file for examples.
 const EXAMPLES: &str = "examples.yaml";
 
 /// A definition as files: `rt_config.yaml`, then one service for each personalization, then `journeys.yaml`, if there are any
-/// journeys or activations.
+/// journeys or activations, and `pipelines.yaml`, if there are any pipelines.
 ///
 /// Read in the order of their names they give the same definition, so names begin with a number where the order of the
 /// personalizations requires it. Equal definitions give equal texts.
@@ -67,9 +70,12 @@ pub fn write(definition: &Definition) -> Vec<Source> {
     let files = names.into_iter().zip(services);
     let has_journeys = !definition.journeys.is_empty() || !definition.activations.is_empty();
     let journeys = has_journeys.then(|| (JOURNEYS.to_owned(), journeys::text(definition)));
+    let pipelines = &definition.pipelines;
+    let pipelines = (!pipelines.is_empty()).then(|| (PIPELINES.to_owned(), pipelines::text(pipelines)));
     std::iter::once((RT_CONFIG.to_owned(), rt_config::text(definition)))
         .chain(files)
         .chain(journeys)
+        .chain(pipelines)
         .map(|(name, text)| Source { name, text })
         .collect()
 }

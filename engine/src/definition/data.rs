@@ -25,6 +25,7 @@ records! {
         journeys = Vec::new(),
         activations = Vec::new(),
         lookup_tables = Vec::new(),
+        pipelines = Vec::new(),
     }
     Table { name, key, version = None, public = false, columns = Vec::new(), description = None }
     TableColumn { name, data_type = None, sensitive = None }

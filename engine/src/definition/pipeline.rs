@@ -3,12 +3,16 @@
 use alloc::{string::String, vec::Vec};
 
 use crate::syntax::{Expr, ValueExpr};
+use crate::value::data::{names, pair, read_fields, records, tagged, write_fields};
+use crate::value::{FromValue, Reading, ToValue, Value, variant};
 
 /// A pipeline. Names in its expressions are `alias.column`, whatever the query wrote.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pipeline {
-    /// Unique among the pipelines of a process.
+    /// Unique among the pipelines of a process, or of an audience.
     pub name: String,
+    /// The query as its author wrote it, for people; nothing evaluates it.
+    pub query: String,
     /// The source of events.
     pub from: Source,
     /// The time for which an event may wait, and its id is remembered, in milliseconds of its partition's clock.
@@ -159,4 +163,82 @@ impl Pipeline {
         let mut all = core::iter::once(&self.from).chain(self.joins.iter().map(|join| &join.source));
         all.position(|source| source.alias == alias)
     }
+}
+
+records! {
+    Pipeline {
+        name,
+        query,
+        from,
+        ttl_ms,
+        joins = Vec::new(),
+        condition = None,
+        columns,
+        require = Vec::new(),
+        output,
+    }
+    Source { topic, alias }
+    Join { source, column, equals, is_inner = false, ttl_ms = None }
+    Output { topic, format, key = None, schema = Vec::new() }
+}
+
+names! {
+    Format { Json = "json", Avro = "avro" }
+}
+
+impl FromValue for Column {
+    fn read(value: &Value, reading: &mut Reading) -> Column {
+        let (kind, content) = variant(value, &["value", "all", "all_of"], reading);
+        reading.inside(kind, |reading| match kind {
+            "value" => read_fields!(content, reading => Column::Value { name, value }),
+            "all_of" => Column::AllOf(place(content, reading)),
+            _ => Column::All,
+        })
+    }
+}
+
+impl ToValue for Column {
+    fn to_value(&self) -> Value {
+        match self {
+            Column::Value { name, value } => tagged("value", write_fields!(name, value)),
+            Column::All => "all".into(),
+            Column::AllOf(source) => tagged("all_of", of_place(*source)),
+        }
+    }
+}
+
+/// The place of a source, and a column of it.
+impl FromValue for (usize, String) {
+    fn read(value: &Value, reading: &mut Reading) -> (usize, String) {
+        let [source, column] = pair(value, reading);
+        (place(source, reading), FromValue::read(column, reading))
+    }
+}
+
+impl ToValue for (usize, String) {
+    fn to_value(&self) -> Value {
+        Value::List(Vec::from([of_place(self.0), self.1.to_value()]))
+    }
+}
+
+/// A column, and its type.
+impl FromValue for (String, String) {
+    fn read(value: &Value, reading: &mut Reading) -> (String, String) {
+        let [name, data_type] = pair(value, reading);
+        (FromValue::read(name, reading), FromValue::read(data_type, reading))
+    }
+}
+
+impl ToValue for (String, String) {
+    fn to_value(&self) -> Value {
+        Value::List(Vec::from([self.0.to_value(), self.1.to_value()]))
+    }
+}
+
+fn place(value: &Value, reading: &mut Reading) -> usize {
+    usize::try_from(u32::read(value, reading)).unwrap_or_default()
+}
+
+fn of_place(source: usize) -> Value {
+    u32::try_from(source).unwrap_or(u32::MAX).to_value()
 }

@@ -16,6 +16,7 @@ mod domain;
 mod journeys;
 mod keys;
 mod personalizations;
+mod pipelines;
 mod reach;
 mod row_keys;
 mod rules;

@@ -30,6 +30,7 @@ impl Compiler<'_> {
         self.inputs(directory);
         self.identity();
         self.lookup_tables();
+        self.pipelines();
         self.check_attributes();
     }
 

@@ -32,8 +32,9 @@ attribute  → definition expr flat objects order progress time value
 candidates → bytes expr flat index
 profile    → attribute bytes compare definition order progress value
 merge      → attribute profile
-plan       → attribute bytes candidates definition diagnostic event expr flat index letters order pattern syntax value xxh3
 expressions → diagnostic expr index syntax value
+pipeline   → definition diagnostic event expr expressions rows syntax value
+plan       → attribute bytes candidates definition diagnostic event expr flat index letters order pattern pipeline syntax value xxh3
 criterion  → diagnostic expr index objects syntax value
 call       → attribute definition event expr merge objects plan profile query rows time value
 identity   → attribute definition event merge order plan profile value
@@ -41,7 +42,6 @@ ingest     → attribute call definition event expr merge objects plan profile v
 import     → attribute ingest plan profile time value
 payload    → call definition expr plan query value
 export     → attribute call payload plan profile progress query value
-pipeline   → definition diagnostic expr expressions syntax value
 section    → call candidates definition event expr index payload plan profile query value
 lookup     → attribute call definition expr identity ingest plan profile query rows section time value
 device     → attribute bytes candidates definition event expr flat order plan profile query section syntax value
@@ -62,10 +62,10 @@ suggest     → consequence
 lint        → columns consequence suggest
 text        → document source
 lower       → document source spelling suggest text
-dialect     → document lower spelling suggest text
+pipeline    → document lower source suggest text
+dialect     → document lower pipeline spelling suggest text
 body        → dialect document lower source
 directory   → dialect document source
-pipeline    → document lower source suggest text
 write       → dialect source
 render      → source text
 sarif       → codes source
@@ -242,7 +242,7 @@ written    → changed
 held       → bytes changed record
 rows       → bytes changed record
 scope      → record rows
-plan       → rows scope
+plan       → scope
 aggregates → plan record scope
 judge      → held output plan record rows scope
 stream     → counts emitted held judge output plan record rows written

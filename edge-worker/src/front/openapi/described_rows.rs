@@ -1,6 +1,6 @@
 //! The same for the routes of rows of tables.
 
-use super::parts::{Described, NOTHING, Parameter, answer, query};
+use super::parts::{Described, JSON, NOTHING, Parameter, answer, query};
 use crate::error::Refusal;
 
 const IMPORTING: &[Parameter] = &[
@@ -72,6 +72,24 @@ pub(super) const DESCRIBED_ROWS: &[Described] = &[
             Refusal::AUDIENCE_UNKNOWN,
             Refusal::ROWS_UNKNOWN,
             Refusal::ROW_UNKNOWN,
+            Refusal::NEEDS_FORM,
+        ],
+        ..NOTHING
+    },
+    Described {
+        method: "POST",
+        path: "/v1/audiences/{audience}/pipelines/{name}",
+        id: "enrich",
+        summary: "Answers with the row that the query of a pipeline makes of a row.",
+        key: "server with `personalize`",
+        text: "`{\"row\": {…}}` → the row of the query, or null where WHERE is not true: [pipelines.md](pipelines.md#at-the-edge)",
+        body: Some((JSON, "RowOfEvent")),
+        answers: &[answer("Enriched", "The row, and what it lacks.")],
+        refusals: &[
+            Refusal::BODY_INVALID,
+            Refusal::QUERY_INVALID,
+            Refusal::AUDIENCE_UNKNOWN,
+            Refusal::PIPELINE_UNKNOWN,
             Refusal::NEEDS_FORM,
         ],
         ..NOTHING

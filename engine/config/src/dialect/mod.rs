@@ -109,6 +109,7 @@ pub(crate) fn declare(lower: &mut Lower, node: &Node) {
 /// Resolves references that need all documents.
 pub(crate) fn finish(lower: &mut Lower) {
     api::finish(lower);
+    pipeline::finish(lower);
     example::finish(lower);
 }
 

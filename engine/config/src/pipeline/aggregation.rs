@@ -82,6 +82,7 @@ fn read_one(lower: &mut Lower, source: &Source) -> Option<Aggregation> {
     let named = values.into_iter().enumerate();
     let pipeline = Pipeline {
         name: "query".to_owned(),
+        query: source.text.clone(),
         from,
         ttl_ms: 0,
         joins,

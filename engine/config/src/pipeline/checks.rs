@@ -161,6 +161,11 @@ pub(super) fn types(pipeline: &Pipeline) -> Vec<Diagnostic> {
     }
 }
 
+/// The same for the schema alone, where the expressions agree among themselves.
+pub(super) fn schema(pipeline: &Pipeline) -> Vec<Diagnostic> {
+    RowProgram::compile(pipeline).map_or_else(|_| Vec::new(), |program| unlike_schema(pipeline, &program))
+}
+
 /// Columns that are computed, and that the schema says are of a type which they never have. What is only passed may be anything.
 fn unlike_schema(pipeline: &Pipeline, program: &RowProgram) -> Vec<Diagnostic> {
     let mut found = Vec::new();

@@ -39,6 +39,7 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, path: &str) -> Option<(Pipel
         lower.mark(".name", node.span);
     }
     let window_ms = duration_ms(lower, fields, "window");
+    let text = fields.get("query").and_then(Node::as_text).unwrap_or_default().to_owned();
     let query = lower.need(fields, "query").and_then(|node| query::lower(lower, node));
     let output = lower.need(fields, "output").and_then(|node| output(lower, node, query.as_ref()));
     let require = emission(lower, fields, query.as_ref());
@@ -55,7 +56,8 @@ pub(super) fn lower(lower: &mut Lower, node: &Node, path: &str) -> Option<(Pipel
     }
     let ttl_ms = ttl_ms(&from.topic);
     let (name, require, output) = (name?, require?, output?);
-    Some((Pipeline { name, ttl_ms, from, joins, condition, columns, require, output }, uses))
+    let query = text;
+    Some((Pipeline { name, query, from, ttl_ms, joins, condition, columns, require, output }, uses))
 }
 
 /// The columns of the output, and the names among which one is found.

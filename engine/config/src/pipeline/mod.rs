@@ -15,13 +15,14 @@ mod sources;
 mod sql;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 pub use aggregation::read as read_aggregation;
 use usher_engine::definition::pipeline::Pipeline;
 use usher_engine::diagnostic::{Diagnostic, Severity};
 
-use crate::document::{self as texts};
+use crate::document::{self as texts, Node};
 use crate::lower::{At, Lower};
 use crate::source::{Finding, Location, Source};
 use crate::text::Text;
@@ -108,6 +109,37 @@ fn read_all(sources: &[Source]) -> Pipelines {
     }
     read.sort();
     read
+}
+
+/// Reads a pipeline that stands beside a definition. It is a part of that where it joins one of its tables, or nothing;
+/// otherwise it is for streams alone, and nothing is said of it: false.
+pub(crate) fn beside(lower: &mut Lower, node: &Node) -> bool {
+    let lower = Mutex::new(lower);
+    with_stack(|| read_beside(&mut lower.lock().unwrap_or_else(PoisonError::into_inner), node))
+}
+
+fn read_beside(lower: &mut Lower, node: &Node) -> bool {
+    let before = (lower.findings.len(), lower.broken.clone(), lower.places.clone());
+    let errors = errors(lower);
+    let path = format!("pipelines[{}]", lower.definition.pipelines.len());
+    let read = document::lower(lower, node, &path);
+    let is_table = |topic: &str| lower.definition.lookup_table(topic).is_some();
+    if let Some((pipeline, _)) = &read
+        && !pipeline.joins.is_empty()
+        && !pipeline.joins.iter().any(|join| is_table(&join.source.topic))
+    {
+        lower.findings.truncate(before.0);
+        (lower.broken, lower.places) = (before.1, before.2);
+        return false;
+    }
+    let Some((pipeline, _)) = read.filter(|_| errors == self::errors(lower)) else { return true };
+    for mut diagnostic in checks::schema(&pipeline) {
+        diagnostic.path = format!("{path}.{}", diagnostic.path);
+        let at = lower.places.get(&diagnostic.path).copied();
+        lower.push(diagnostic, at);
+    }
+    lower.definition.pipelines.push(pipeline);
+    true
 }
 
 fn errors(lower: &Lower) -> usize {
