@@ -11,7 +11,7 @@ use crate::error::Refusal;
 use crate::front;
 use crate::host::{Request, Step};
 use crate::limits::{COMMITS_MAX, UPKEEP_MS};
-use crate::log::{DAMAGED_PROFILE, DEGRADED, Line, STORAGE_FAILED};
+use crate::log::{DAMAGED_PROFILE, DEGRADED, Line, SHARD_RESTORED, STORAGE_FAILED};
 use crate::lookup::{self, Candidate};
 use crate::message::{self, Ambient, Message, Received, Route, ToControl, Unreadable, WhichRelease};
 use crate::outcome::{Answered, FORGET, Folded, NEXT, Outcome, PLACEMENT_FAULT};
@@ -418,6 +418,9 @@ pub fn fold(edge: &mut Edge, opened: &mut Opened, found: Found) -> Folded {
             if let Folded::Done(outcome) = &folded {
                 if outcome.log.iter().any(|line| line.is(DAMAGED_PROFILE)) {
                     edge.note_damage();
+                }
+                if DECIDES && outcome.log.iter().any(|line| line.is(SHARD_RESTORED)) {
+                    edge.note_restored();
                 }
                 if let Some(now_ms) = outcome.write.probed_ms {
                     edge.note_probe(now_ms);

@@ -59,6 +59,8 @@ struct StorageHealth {
     degraded_until_ms: i64,
     /// When storage was written to for no other reason, Unix milliseconds.
     probed_ms: i64,
+    /// True if a shard was met that had been restored to an earlier time than the others.
+    is_restored: bool,
 }
 
 /// The state of one audience in this process.
@@ -350,6 +352,17 @@ impl Edge {
     /// Records that storage holds what cannot be read.
     pub(crate) fn note_damage(&mut self) {
         self.storage.failed = true;
+    }
+
+    /// Records that a shard was restored to an earlier time than the others, which ends with this process alone: all shards are to
+    /// be restored to one time.
+    pub(crate) fn note_restored(&mut self) {
+        self.storage.is_restored = true;
+    }
+
+    /// True if that was recorded.
+    pub(crate) fn met_restored(&self) -> bool {
+        self.storage.is_restored
     }
 
     /// True if that was recorded since this was asked last: for hosts that answer `/healthz` from another edge.

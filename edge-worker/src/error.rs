@@ -120,6 +120,7 @@ refusals! {
     DRAFT_OPEN = 409, 4091, "draft_open", "a draft of the control API is open: publish it, or discard it with ?draft=discard";
     BUNDLE_CHANGED = 412, 4120, "bundle_changed", "another bundle runs than the one in If-Match";
     STORAGE = 503, 2021, "storage_unavailable", "storage is unavailable";
+    SHARD_RESTORED = 503, 2021, "storage_unavailable", "storage is unavailable: a shard was restored to an earlier time than the others";
     TOO_NEW = 503, 2021, "written_by_newer_build", "what is stored or sent was written by a newer build than this";
     UNCONFIGURED = 503, 2015, "unconfigured", "the deployment has no usable keys";
     RATE = 429, 2003, "rate", "too many events from there: try again later";

@@ -26,6 +26,8 @@ pub struct Line {
 
 /// A stored profile is not as it was written.
 pub(crate) const DAMAGED_PROFILE: &str = "damaged_profile";
+/// A pointer leads to a profile that its shard has never heard of: the shard was restored to an earlier time than the others.
+pub(crate) const SHARD_RESTORED: &str = "shard_restored";
 /// Storage did not read or write; the detail is the reason.
 pub const STORAGE_FAILED: &str = "storage_failed";
 /// An audience does not run its bundle; the detail is the reason.

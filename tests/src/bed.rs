@@ -135,6 +135,20 @@ impl Bed {
         Some(rest[..rest.find(['}', ',']).expect("an end")].parse().expect("a number"))
     }
 
+    /// The status of a shard's answer to a lookup by this key.
+    pub fn lookup_status(&mut self, name: &str, value: &str) -> u16 {
+        let body = format!(
+            r#"{{"audience": "1069944", "personalization": "home", "key": {{"name": "{name}", "value": "{value}"}}}}"#
+        );
+        let Step::LookUp(pending) = self.front("POST", "/v1/personalize", "server", body.as_bytes()) else {
+            panic!("a lookup needs a snapshot")
+        };
+        let message = pending.message(&self.shards.edge);
+        let number = self.shards.send(pending.shard, message);
+        self.shards.settle();
+        self.shards.answer(number).expect("answered").status
+    }
+
     /// The ids of the profiles that list any of these keys, in any shard.
     pub fn profiles(&mut self, keys: &[(&str, &str)]) -> Vec<[u8; 16]> {
         use usher_edge::message::KeyOf;

@@ -19,6 +19,8 @@ pub(crate) struct KeyState {
     pub(crate) holder: Option<Place>,
     /// The holder before, which has it still if the present one was never committed.
     pub(crate) before: Option<Place>,
+    /// True once the holder, elsewhere, has told the home that it lists the key.
+    pub(crate) committed: bool,
 }
 
 /// A shard's knowledge of a profile.
@@ -35,6 +37,8 @@ pub(crate) enum Card {
     Moved(Place),
     /// It was never committed, and never will be.
     Void,
+    /// It was erased, or deleted after it was not seen for long.
+    Erased,
     /// Its stored bytes are damaged.
     Damaged,
     /// A newer build wrote it.
@@ -58,6 +62,7 @@ pub(crate) enum ToShard {
     Suppress(Suppress),
     Forget(Forget),
     Evicted(Evicted),
+    Committed(Committed),
 }
 
 /// The last erasure of a key.
@@ -108,14 +113,14 @@ pub(crate) struct Facts {
     pub(crate) erased: Vec<Option<Erasure>>,
 }
 
-/// Makes a profile the holder of a key, if its holder is still the expected one. The answer is a [`KeyState`], and when the key was
-/// erased.
+/// Makes a profile the holder of a key, if its holder is still the expected one. The answer is a [`KeyState`], when the key was
+/// erased, and if the holder is committed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Claim {
     pub(crate) key: KeyOf,
     pub(crate) number: u64,
     pub(crate) expected: KeyState,
-    /// True if the expected holder was merged away or never committed: who had the key before stays the same.
+    /// True if the expected holder was never committed: who had the key before stays the same.
     pub(crate) holder_is_gone: bool,
     pub(crate) to: Place,
     pub(crate) at_ms: i64,
@@ -205,6 +210,14 @@ pub(crate) struct Repoint {
 pub(crate) struct Evicted {
     pub(crate) key: KeyOf,
     pub(crate) from: [u8; 16],
+}
+
+/// Tells the home of keys that profiles which have claimed them are committed with them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Committed {
+    pub(crate) audience: String,
+    /// Each key as pointers name it, with the generation of the claim.
+    pub(crate) keys: Vec<([u8; 16], u64)>,
 }
 
 /// Takes a key from a profile that holds it no more. The answer says where the profile went; None: it is done.
@@ -310,14 +323,21 @@ impl KeyState {
         w.0
     }
 
+    /// Without `committed`, which follows what older builds read, and which no expectation is about.
     pub(crate) fn write(self, w: &mut FrameWriter) {
         optional_place(w.long(self.generation.cast_signed()), self.holder);
         optional_place(w, self.before);
     }
 
+    /// True if it is still the one that an asker was told: a word of the holder that came since changes nothing.
+    pub(crate) fn is(self, told: KeyState) -> bool {
+        self == KeyState { committed: self.committed, ..told }
+    }
+
     pub(crate) fn read(r: &mut FrameReader<'_>) -> Option<KeyState> {
         let generation = r.long()?.cast_unsigned();
-        Some(KeyState { generation, holder: read_optional_place(r)?, before: read_optional_place(r)? })
+        let (holder, before) = (read_optional_place(r)?, read_optional_place(r)?);
+        Some(KeyState { generation, holder, before, committed: false })
     }
 }
 
@@ -380,6 +400,9 @@ impl Card {
             Card::TooNew => {
                 w.byte(5);
             }
+            Card::Erased => {
+                w.byte(6);
+            }
         }
     }
 
@@ -391,6 +414,7 @@ impl Card {
             3 => Card::Void,
             4 => Card::Damaged,
             5 => Card::TooNew,
+            6 => Card::Erased,
             _ => return None,
         })
     }
@@ -411,6 +435,9 @@ impl Facts {
             w.byte(listed.map_or(2, u8::from));
         });
         w.list(&self.erased, |w, erased| Erasure::write(*erased, w));
+        w.list(&self.keys, |w, (state, _)| {
+            w.byte(u8::from(state.committed));
+        });
         w.0
     }
 
@@ -422,12 +449,18 @@ impl Facts {
             Some((state, card))
         };
         let listed = |r: &mut FrameReader<'_>| r.byte().map(|byte| (byte < 2).then_some(byte == 1));
-        Some(Facts {
+        let mut facts = Facts {
             keys: r.list(key)?,
             cards: r.list(Card::read)?,
             listed: r.list(listed)?,
             erased: r.list(Erasure::read)?,
-        })
+        };
+        // A build that marks no pointers ends before.
+        let committed: Vec<u8> = r.list(|r| r.byte()).unwrap_or_default();
+        for ((state, _), committed) in facts.keys.iter_mut().zip(committed) {
+            state.committed = committed != 0;
+        }
+        Some(facts)
     }
 }
 
@@ -476,5 +509,32 @@ pub(crate) fn read_moved(bytes: &[u8]) -> Option<Option<(Place, i64)>> {
     match r.byte() {
         None => Some(None),
         Some(_) => Some(Some((read_place(&mut r)?, r.long()?))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::{Card, Facts, KeyState};
+    use crate::message::Place;
+
+    /// Builds that mark no pointers read the facts of this one, and this one theirs, which end before the marks.
+    #[test]
+    fn facts_of_a_build_that_marks_no_pointers() {
+        let holder = Some(Place { id: [7; 16], shard: 3 });
+        let marked = KeyState { generation: 5, holder, before: None, committed: true };
+        let facts = Facts {
+            keys: vec![(marked, Some(Card::Sealed)), (KeyState::default(), None)],
+            cards: vec![Card::Void],
+            listed: vec![Some(true), None],
+            erased: vec![None, None],
+        };
+        let bytes = facts.encode();
+        assert_eq!(Facts::decode(&bytes).unwrap(), facts);
+        // The number of the marks, and a byte for each.
+        let older = &bytes[..bytes.len() - 2 - size_of::<u32>()];
+        let mut unmarked = facts;
+        unmarked.keys[0].0.committed = false;
+        assert_eq!(Facts::decode(older).unwrap(), unmarked);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::journeys::SendRow;
 use super::rows::{ErasedKey, FoundProfile, HeldKey, Holder, JournalRow};
+use crate::message::shards::KeyState;
 use crate::message::{KeyOf, Place};
 use usher_engine::gather::Gather;
 
@@ -70,6 +71,23 @@ pub struct PointerRow {
     pub generation: u64,
     /// The holder before a claim, which has it still if the present one was never committed.
     pub before: Option<Place>,
+    /// True once the holder is known to list the key. It is there from then on, or its shard says where it went: otherwise its
+    /// shard was restored to an earlier time.
+    pub committed: bool,
+}
+
+impl PointerRow {
+    /// One that leads nowhere.
+    pub(crate) fn closed(audience: String, hash: [u8; 16], generation: u64) -> PointerRow {
+        PointerRow { audience, hash, holder: None, generation, before: None, committed: false }
+    }
+}
+
+impl From<&PointerRow> for KeyState {
+    fn from(row: &PointerRow) -> KeyState {
+        let PointerRow { holder, generation, before, committed, .. } = row;
+        KeyState { generation: *generation, holder: *holder, before: *before, committed: *committed }
+    }
 }
 
 /// A profile that is no longer here.
@@ -79,9 +97,11 @@ pub struct GoneRow {
     pub audience: String,
     /// The profile's id.
     pub id: [u8; 16],
-    /// The profile that absorbed it, and when that was created, in Unix milliseconds. None: it was never committed, and must
-    /// not be.
+    /// The profile that absorbed it, and when that was created, in Unix milliseconds. None: it must not be committed, because
+    /// it was erased, or because others were told that it never was.
     pub into: Option<(Place, i64)>,
+    /// True if it was committed, and erased or deleted since.
+    pub erased: bool,
 }
 
 /// A profile that has handed its state over.

@@ -4,20 +4,28 @@ use usher_engine::ProfileId;
 use usher_engine::gather::Gather;
 
 use crate::edge::Edge;
+use crate::error::Refusal;
 use crate::form::Form;
 use crate::keys::{Signer, profile_hash};
+use crate::log::{Line, SHARD_RESTORED};
 use crate::message::shards::{Ask, Card, Erasure, Facts, KeyState, Listed, Refusing, ToShard};
 use crate::message::{
     KeyOf, Message, OfTable, Part, Place, Received, Route, SnapshotRow, TableAct, ToWriter,
 };
-use crate::outcome::{Answered, Question};
+use crate::outcome::{Answered, Folded, Outcome, Question};
 use crate::plane::{DECIDES, HAS_SHARDS};
 use crate::shard;
-use crate::store::ErasedKey;
 use crate::store::shards::{OutboxRow, ShardFound, ShardRead};
 use crate::store::tables::RowName;
+use crate::store::{ErasedKey, Write};
 use crate::wire::Response;
 use crate::wire::frame::FrameReader;
+
+/// The answer where a shard was restored to an earlier time than the others: nothing is done.
+pub(super) fn restored() -> Folded {
+    let response = Response::problem(Refusal::SHARD_RESTORED, None);
+    Outcome { write: Write::default(), response, log: vec![Line::of(SHARD_RESTORED)] }.done()
+}
 
 /// The place of a message among shards, and the answers to its questions so far.
 #[derive(Debug)]
@@ -276,6 +284,8 @@ impl Known {
                     let mut r = FrameReader(body.unwrap_or_default());
                     let state = KeyState::read(&mut r);
                     let erased = Erasure::read(&mut r).flatten();
+                    let committed = r.byte().is_some_and(|byte| byte != 0);
+                    let state = state.map(|state| KeyState { committed, ..state });
                     known.erased.extend(erased.map(|erased| (claim.key.clone(), erased)));
                     known.claimed.push((claim.key.audience.clone(), claim.to));
                     known.keys.push((claim.key, state));

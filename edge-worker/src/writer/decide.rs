@@ -24,6 +24,8 @@ pub(super) enum Decision {
     There(u32),
     /// The answers to questions decide.
     Later,
+    /// Not at all: its profile was in a shard that was restored to an earlier time than the others.
+    Lost,
     /// Not at all now: a shard does not answer, or is merging the profile.
     Unavailable,
     /// Its profile is damaged.
@@ -65,7 +67,7 @@ struct Whose {
     candidate: Option<usize>,
     /// The word of its home; None: a profile here lists it.
     state: Option<KeyState>,
-    /// True if the home's holder is not the candidate any more.
+    /// True if the home's holder does not lead to the candidate.
     holder_is_gone: bool,
     /// The profile from which the candidate has got it by a claim, and which still lists it.
     from: Option<Candidate>,
@@ -220,11 +222,13 @@ impl Deciding<'_> {
             let own = self.across.here(fresh);
             let mut search = Search::Nobody;
             if let Some(holder) = state.holder.filter(|holder| *holder != own) {
-                search = self.lister(set, &key_of, holder, state.generation);
+                search = self.lister(set, &key_of, (holder, state.generation), state.committed);
             }
             let has_it = matches!(search, Search::Found(At::Here(_))) || state.holder == Some(own);
+            // Of one that was merged away, too, the pointer leads on to who has it.
+            let leads_there = matches!(search, Search::Found(_));
             if let (Search::Nobody | Search::Found(At::Here(_)), Some(before)) = (&search, state.before) {
-                match self.lister(set, &key_of, before, state.generation) {
+                match self.lister(set, &key_of, (before, state.generation), false) {
                     Search::Found(at) if has_it => {
                         let mut before = Vec::new();
                         self.candidate(set, &mut before, at);
@@ -234,18 +238,18 @@ impl Deciding<'_> {
                     Search::Later => later = true,
                     // Whose person it is, and so whether the two are to be merged, is not known.
                     Search::Unavailable => return Decision::Unavailable,
+                    Search::Lost => return Decision::Lost,
                     _ => {}
                 }
             }
             match search {
                 Search::Found(at) => {
                     whose.candidate = self.candidate(set, &mut candidates, at);
-                    let id =
-                        whose.candidate.and_then(|index| candidates.get(index)).map(|candidate| candidate.id);
-                    whose.holder_is_gone = id != state.holder.map(|holder| holder.id);
+                    whose.holder_is_gone = whose.candidate.is_none() || !leads_there;
                 }
                 Search::Nobody => {}
                 Search::Later => later = true,
+                Search::Lost => return Decision::Lost,
                 Search::Unavailable => return Decision::Unavailable,
                 Search::Unreadable(_) => return Decision::Unreadable,
             }
@@ -283,12 +287,7 @@ impl Deciding<'_> {
     fn state(&mut self, key: KeyOf) -> Option<Option<KeyState>> {
         if self.across.is_home(&key) {
             let row = self.pointer(&key);
-            let state = |row: &PointerRow| KeyState {
-                generation: row.generation,
-                holder: row.holder,
-                before: row.before,
-            };
-            return Some(Some(row.map_or_else(KeyState::default, state)));
+            return Some(Some(row.map(KeyState::from).unwrap_or_default()));
         }
         let known = self.across.key(&key);
         if known.is_none() {

@@ -337,7 +337,7 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
     let unreadable = receipts.iter().filter(is_unreadable).count();
     // Nothing was stored, and there is nothing else to report.
     if unreadable > 0 && unreadable == batch.valid.len() && write.is_empty() && !staged {
-        return Outcome { write, response: batch.unavailable(), log }.done();
+        return Outcome { write, response: batch.unavailable_as(&log), log }.done();
     }
     let mut tokens = if DECIDES { batch.tokens_there() } else { Vec::new() };
     if let Some(keyring) = edge.keyring() {
@@ -349,7 +349,7 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
     }
     let response = match (&batch.message.mode, receipts.as_slice()) {
         (Mode::Personalize { .. }, [Receipt { failure: Some(UNREADABLE | UNAVAILABLE), .. }]) => {
-            return Outcome { write: Write::default(), response: batch.unavailable(), log }.done();
+            return Outcome { write: Write::default(), response: batch.unavailable_as(&log), log }.done();
         }
         // An event of an erased key is answered as that of an unknown visitor.
         (Mode::Personalize { .. }, [Receipt { failure: Some(failure), .. }]) if *failure != ERASED => {
@@ -358,7 +358,7 @@ fn finish(edge: &Edge, batch: &mut Batch, write: Write, answered: &Answered<'_>)
         }
         (Mode::Ingest | Mode::Mixed(_), receipts) if HAS_SHARDS && batch.across.is_some() => {
             let Some(response) = batch.joined(receipts, offers) else {
-                return Outcome { write: Write::default(), response: batch.unavailable(), log }.done();
+                return Outcome { write: Write::default(), response: batch.unavailable_as(&log), log }.done();
             };
             response
         }

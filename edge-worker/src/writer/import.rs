@@ -7,7 +7,7 @@ use core::ops::Range;
 use usher_engine::profile::codec::Unreadable;
 use usher_engine::{Keys, Plan, Record, RefusedColumn};
 
-use super::across::Across;
+use super::across::{Across, restored};
 use super::decide::Deciding;
 use super::mint;
 use super::parts::Parts;
@@ -192,6 +192,9 @@ pub(super) fn fold(
         let of_part = import_rows(&running.plan, rows, &mut set, deciding.as_mut());
         let mut write = Write::default();
         if HAS_SHARDS && let Some(deciding) = &mut deciding {
+            if deciding.open.is_lost {
+                return restored();
+            }
             let handed_on = rows.hand_on(&of_part.there, deciding) && !of_part.is_out_of_reach;
             if !handed_on || (deciding.across.is_last() && !deciding.open.is_empty()) {
                 return Outcome::of(Response::problem(Refusal::STORAGE, None));

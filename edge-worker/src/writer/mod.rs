@@ -373,12 +373,18 @@ fn fold_import(edge: &Edge, read: Option<&Read>, rows: &mut import::Rows, found:
 
 /// The health of this shard, whose storage takes `bytes`.
 fn fold_probe(edge: &Edge, probe: &Probe, bytes: i64) -> Folded {
-    let well = !edge.storage_failed_lately(probe.now_ms);
+    let is_restored = edge.met_restored();
+    let well = !edge.storage_failed_lately(probe.now_ms) && !is_restored;
     let mut body = if well { &probe.well } else { &probe.degraded }.clone();
-    if bytes >= SHARD_BYTES_WARNED {
+    let warning: Option<&[u8]> = if is_restored {
+        Some(br#","warning":"a shard was restored to an earlier time than the others"}"#)
+    } else {
         // All shards have about as much.
+        (bytes >= SHARD_BYTES_WARNED).then_some(br#","warning":"a shard has over 80 % of its 8 GB"}"#)
+    };
+    if let Some(warning) = warning {
         body.pop();
-        body.extend_from_slice(br#","warning":"a shard has over 80 % of its 8 GB"}"#);
+        body.extend_from_slice(warning);
     }
     let response = Response::typed(200, "application/json", body);
     let probed_ms = edge.probe_is_due(probe.now_ms).then_some(probe.now_ms);

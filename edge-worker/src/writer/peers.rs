@@ -125,6 +125,7 @@ impl Peer {
                 let mut w = FrameWriter::default();
                 state.write(&mut w);
                 Erasure::write(step.erased(0), &mut w);
+                w.byte(u8::from(state.committed));
                 w.0
             }),
             ToShard::Seal(seal) => {
@@ -142,6 +143,10 @@ impl Peer {
             ToShard::Settle(settle) => step.settle(settle, self.settled.as_ref()),
             ToShard::Suppress(suppress) => Some(Refusing::encode(&step.suppress(suppress))),
             ToShard::Evicted(evicted) => Some(step.state(&evicted.key, 0).encode()),
+            ToShard::Committed(committed) => {
+                step.note_committed(committed);
+                Some(Vec::new())
+            }
             ToShard::Forget(forget) => {
                 step.forget(forget);
                 Some(Vec::new())
@@ -202,6 +207,10 @@ fn read_peer(across: &Across, message: &ToShard) -> ShardRead {
         ToShard::Forget(forget) => {
             let pointer = |hash: &[u8; 16]| (forget.audience.clone(), *hash);
             ShardRead { pointers: forget.hashes.iter().map(pointer).collect(), ..ShardRead::default() }
+        }
+        ToShard::Committed(committed) => {
+            let pointer = |(hash, _): &([u8; 16], u64)| (committed.audience.clone(), *hash);
+            ShardRead { pointers: committed.keys.iter().map(pointer).collect(), ..ShardRead::default() }
         }
         ToShard::Seal(seal) => ShardRead {
             ids: id(&seal.audience, seal.source),
@@ -276,6 +285,7 @@ fn audience_of(message: &ToShard) -> (&str, u64) {
         ToShard::Suppress(suppress) => (&suppress.audience, suppress.number),
         ToShard::Forget(forget) => (&forget.audience, 0),
         ToShard::Evicted(evicted) => (&evicted.key.audience, 0),
+        ToShard::Committed(committed) => (&committed.audience, 0),
         ToShard::Due(_) | ToShard::Settle(_) => ("", 0),
     }
 }

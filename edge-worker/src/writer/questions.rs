@@ -17,6 +17,8 @@ pub(super) struct Open {
     handed: Vec<Question>,
     /// True if something is sealed for the moment.
     wait: bool,
+    /// True if a profile was in a shard that was restored to an earlier time than the others.
+    pub(super) is_lost: bool,
     /// Indexes of keys, among the read ones, of events that are not decided, or that go to this shard.
     pub(super) undecided: Vec<(usize, Option<u32>)>,
 }

@@ -7,8 +7,9 @@ use usher_engine::{Profile, ProfileId};
 use super::across::{Across, Moved};
 use super::decide::{Deciding, Source};
 use super::set::{KeyChange, ProfileIndex, ProfileSet};
-use crate::message::shards::{Drop, Evicted, KeyState, Repoint, Seal, ToShard};
+use crate::message::shards::{Committed, Drop, Evicted, KeyState, Repoint, Seal, ToShard};
 use crate::message::{KeyOf, Place};
+use crate::shard;
 use crate::store::Write;
 use crate::store::shards::{GoneRow, IntentRow, PointerRow};
 
@@ -27,7 +28,7 @@ impl Deciding<'_> {
             self.give_back(self.key_of(key), write);
         }
         self.take_back(set, taken, write);
-        for change in changes {
+        for change in &changes {
             let (name, value) = (change.name.clone(), change.value.clone());
             let key = KeyOf { audience: self.audience.to_owned(), name, value };
             let hash = across.hash(&key);
@@ -38,8 +39,7 @@ impl Deciding<'_> {
                     continue;
                 };
                 let generation = row.generation + 1;
-                let row = PointerRow { audience, hash, holder: None, generation, before: None };
-                write.shard.pointers.push(row);
+                write.shard.pointers.push(PointerRow::closed(audience, hash, generation));
                 continue;
             }
             let home = across.home(&key);
@@ -62,10 +62,10 @@ impl Deciding<'_> {
             if let (Some(_), Some(Some(KeyState { generation: generation @ 2.., .. }))) =
                 (change.after, across.key(&key))
             {
-                let row = PointerRow { audience, hash, holder: None, generation, before: None };
-                write.shard.pointers.push(row);
+                write.shard.pointers.push(PointerRow::closed(audience, hash, generation));
             }
         }
+        self.tell_committed(&changes, write);
         for (id, into, created_ms) in set.merged() {
             // Its survivor absorbs what it was about to absorb.
             let open = self
@@ -75,7 +75,8 @@ impl Deciding<'_> {
                 .filter(|row| row.audience == self.audience && row.survivor == id.0 && !row.withdrawn);
             write.shard.intents.extend(open.map(|row| IntentRow { survivor: into.0, ..row.clone() }));
             let into = Some((across.here(into), created_ms));
-            write.shard.gone.push(GoneRow { audience: self.audience.to_owned(), id: id.0, into });
+            let audience = self.audience.to_owned();
+            write.shard.gone.push(GoneRow { audience, id: id.0, into, erased: false });
         }
     }
 
@@ -88,15 +89,27 @@ impl Deciding<'_> {
             let is_stored = profile.stored_keys().contains(&(&key.name, &key.value));
             let Some(row) = self.pointer(&key_of).filter(|row| row.holder.is_some()) else { continue };
             if is_stored && profile.has_key(&key.name, &key.value) {
-                let (audience, hash, generation) = (self.audience.to_owned(), row.hash, row.generation + 1);
-                write.shard.pointers.push(PointerRow {
-                    audience,
-                    hash,
-                    holder: None,
-                    generation,
-                    before: None,
-                });
+                let (audience, hash) = (self.audience.to_owned(), row.hash);
+                write.shard.pointers.push(PointerRow::closed(audience, hash, row.generation + 1));
             }
+        }
+    }
+
+    /// Tells the homes of keys that profiles here list by a claim from now on: whoever follows their pointers from then on and finds
+    /// nothing has met a shard that was restored alone.
+    fn tell_committed(&self, changes: &[KeyChange], write: &mut Write) {
+        let across = self.across;
+        let told = changes.iter().filter_map(|change| {
+            let (name, value) = (change.name.clone(), change.value.clone());
+            let key = KeyOf { audience: self.audience.to_owned(), name, value };
+            let state = across.key(&key)??;
+            let is_claimed = change.after.is_some_and(|to| state.holder == Some(across.here(to)));
+            let is_news = is_claimed && !state.committed && !across.is_home(&key);
+            is_news.then(|| (across.home(&key), (across.hash(&key), state.generation)))
+        });
+        for (home, keys) in shard::grouped(told) {
+            let committed = Committed { audience: self.audience.to_owned(), keys };
+            write.shard.outbox.push(across.stored(home, ToShard::Committed(committed), self.now_ms));
         }
     }
 
@@ -104,10 +117,7 @@ impl Deciding<'_> {
     fn give_back(&self, key: KeyOf, write: &mut Write) {
         let across = self.across;
         let (hash, audience) = (across.hash(&key), self.audience.to_owned());
-        let closed = |hash, generation| {
-            let audience = self.audience.to_owned();
-            PointerRow { audience, hash, holder: None, generation: generation + 1, before: None }
-        };
+        let closed = |hash, generation| PointerRow::closed(self.audience.to_owned(), hash, generation + 1);
         if across.is_home(&key) {
             let row = self.pointer(&key).filter(|row| row.holder.is_some());
             write.shard.pointers.extend(row.map(|row| closed(hash, row.generation)));

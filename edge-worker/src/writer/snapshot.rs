@@ -8,7 +8,7 @@ use usher_engine::profile::codec;
 use usher_engine::value::Value;
 use usher_engine::{Access, Asked, Evidence, Plan, Profile, Query, SentAt};
 
-use super::across::Across;
+use super::across::{Across, restored};
 use super::decide::{Deciding, Whereabouts};
 use super::rows::{KnownRows, name_of};
 use super::set::ProfileSet;
@@ -204,6 +204,7 @@ pub(super) fn fold_across(
             }
             Whereabouts::Later if across.is_last() => return unavailable(),
             Whereabouts::Later => break,
+            Whereabouts::Lost => return restored(),
             Whereabouts::Unavailable | Whereabouts::Damaged(_) => return unavailable(),
         };
         let is_somebody = Snapshot::decode(&answer.body).is_none_or(|snapshot| snapshot.profile.is_some());

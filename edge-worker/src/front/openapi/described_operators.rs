@@ -85,7 +85,7 @@ pub(super) const DESCRIBED_OPERATORS: &[Described] = &[
         text: "`status`: `ok`, `degraded` (a bundle could not be read; the last good one answers) or, with 503, `unconfigured`; \
                `too_new`, with 503: a newer build wrote the data. `form` is the one that is [written](operate.md), `detail` says why it \
                is not the one that is set, or that the data are [elsewhere](cloudflare.md#jurisdiction), `warning` that a [shard](cloudflare.md#shards) \
-               is nearly full",
+               is nearly full, or was [restored alone](shards.md#lost-profiles)",
         answers: &[
             answer("Health", "`ok` or `degraded`."),
             Answer { status: 503, ..answer("Health", "`unconfigured` or `too_new`.") },

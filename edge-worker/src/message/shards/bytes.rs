@@ -5,8 +5,8 @@ use super::parts::{
     read_texts, texts,
 };
 use super::{
-    Absorb, Ask, Claim, Drop, Evicted, Forget, KeyState, Listed, Propose, Records, Repoint, Seal, Settle,
-    Suppress, ToShard, Unsent,
+    Absorb, Ask, Claim, Committed, Drop, Evicted, Forget, KeyState, Listed, Propose, Records, Repoint, Seal,
+    Settle, Suppress, ToShard, Unsent,
 };
 use crate::message::DeliveryRow;
 use crate::plane::HAS_CONTROL_PLANE;
@@ -99,6 +99,12 @@ pub(in crate::message) fn write(w: &mut FrameWriter, message: &ToShard) {
         ToShard::Evicted(evicted) => {
             key(w.byte(12), &evicted.key);
             id(w, &evicted.from);
+        }
+        ToShard::Committed(committed) => {
+            w.byte(13).text(&committed.audience).list(&committed.keys, |w, (hash, generation)| {
+                id(w, hash);
+                w.long(generation.cast_signed());
+            });
         }
     }
 }
@@ -194,6 +200,10 @@ pub(in crate::message) fn read(r: &mut FrameReader<'_>) -> Option<ToShard> {
             profiles: r.list(FrameReader::array)?,
         }),
         12 => ToShard::Evicted(Evicted { key: read_key(r)?, from: r.array()? }),
+        13 => ToShard::Committed(Committed {
+            audience: r.text()?.to_owned(),
+            keys: r.list(|r| Some((r.array()?, r.long()?.cast_unsigned())))?,
+        }),
         _ => return None,
     })
 }

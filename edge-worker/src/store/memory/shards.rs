@@ -130,7 +130,11 @@ impl MemoryStore {
                 .filter(|(number, _)| number == again)
                 .for_each(|(_, row)| row.due_ms = *due_ms);
         }
-        rows.gone.retain(|row| !write.forgotten.contains(&(row.audience.clone(), row.id)));
+        for row in &mut rows.gone {
+            if write.forgotten.contains(&(row.audience.clone(), row.id)) {
+                (row.into, row.erased) = (None, true);
+            }
+        }
         for row in &write.outbox {
             rows.last += 1;
             rows.outbox.push((rows.last, row.clone()));

@@ -220,20 +220,32 @@ fn take<T: PartialEq>(list: &mut Vec<T>, rows: Rows, read: fn(&mut Row) -> T) ->
 }
 
 fn pointer(row: &mut Row) -> PointerRow {
-    let (audience, hash, holder) = (row.text(), row.id(), place(row));
-    PointerRow { audience, hash, holder, generation: row.counted(), before: place(row) }
+    let (audience, hash, id, shard) = (row.text(), row.id(), row.bytes(), row.number());
+    let holder = place_of(id, shard & !COMMITTED);
+    let (generation, before) = (row.counted(), place(row));
+    PointerRow { audience, hash, holder, generation, before, committed: shard & COMMITTED != 0 }
 }
+
+/// In the column `shard` of a pointer: its holder is known to list the key. There are fewer shards.
+const COMMITTED: i64 = 1 << 16;
+/// The column `shard` of a profile that is gone and led nowhere: it was erased.
+const ERASED: i64 = 1;
 
 /// Without an id there is none.
 fn place(row: &mut Row) -> Option<Place> {
     let (id, shard) = (row.bytes(), row.number());
+    place_of(id, shard)
+}
+
+fn place_of(id: Vec<u8>, shard: i64) -> Option<Place> {
     Some(Place { id: id.try_into().ok()?, shard: u32::try_from(shard).ok()? })
 }
 
 fn gone(row: &mut Row) -> GoneRow {
-    let (audience, id, into) = (row.text(), row.id(), place(row));
-    let created_ms = row.number();
-    GoneRow { audience, id, into: into.map(|place| (place, created_ms)) }
+    let (audience, id, into, shard) = (row.text(), row.id(), row.bytes(), row.number());
+    let (place, created_ms) = (place_of(into, shard), row.number());
+    let erased = place.is_none() && shard == ERASED;
+    GoneRow { audience, id, into: place.map(|place| (place, created_ms)), erased }
 }
 
 fn sealed(row: &mut Row) -> SealedRow {
@@ -313,7 +325,9 @@ pub(super) fn writes(write: &ShardWrite, push: &mut dyn FnMut(&'static str, Vec<
         None => [bytes(&[]), Cell::Number(0)],
     };
     for row in &write.pointers {
-        let ([profile, shard], [before, before_shard]) = (parts(row.holder), parts(row.before));
+        let ([profile, _], [before, before_shard]) = (parts(row.holder), parts(row.before));
+        let committed = if row.committed { COMMITTED } else { 0 };
+        let shard = row.holder.map_or(0, |holder| i64::from(holder.shard) | committed);
         push(
             "INSERT OR REPLACE INTO key_pointer
                (audience, hash, profile, shard, generation, before, before_shard) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -321,7 +335,7 @@ pub(super) fn writes(write: &ShardWrite, push: &mut dyn FnMut(&'static str, Vec<
                 text(&row.audience),
                 bytes(&row.hash),
                 profile,
-                shard,
+                Cell::Number(shard),
                 integer(row.generation),
                 before,
                 before_shard,
@@ -333,7 +347,10 @@ pub(super) fn writes(write: &ShardWrite, push: &mut dyn FnMut(&'static str, Vec<
     }
     for row in &write.gone {
         is_young(0, &row.audience, &row.id, push);
-        let [profile, shard] = parts(row.into.map(|(place, _)| place));
+        let [profile, shard] = match row.into {
+            None if row.erased => [bytes(&[]), Cell::Number(ERASED)],
+            into => parts(into.map(|(place, _)| place)),
+        };
         let created_ms = Cell::Number(row.into.map_or(0, |(_, created_ms)| created_ms));
         push(
             "INSERT OR REPLACE INTO gone (audience, id, profile, shard, created_ms) VALUES (?, ?, ?, ?, ?)",
@@ -388,7 +405,11 @@ pub(super) fn writes(write: &ShardWrite, push: &mut dyn FnMut(&'static str, Vec<
         );
     }
     for (audience, id) in &write.forgotten {
-        push("DELETE FROM gone WHERE audience = ? AND id = ?", vec![text(audience), bytes(id)]);
+        // A pointer may still name it.
+        push(
+            "UPDATE gone SET profile = x'', shard = ?, created_ms = 0 WHERE audience = ? AND id = ?",
+            vec![Cell::Number(ERASED), text(audience), bytes(id)],
+        );
         push("DELETE FROM journal WHERE audience = ? AND profile = ?", vec![text(audience), bytes(id)]);
         activations::erases(audience, &[*id], push);
         journeys::erases(audience, id, push);

@@ -14,6 +14,8 @@ pub(super) enum Search {
     Found(At),
     Nobody,
     Later,
+    /// Its shard, which was restored to an earlier time than others, has never heard of it.
+    Lost,
     Unavailable,
     /// Its bytes there are damaged.
     Unreadable(Place),
@@ -27,6 +29,8 @@ pub(in crate::writer) enum Whereabouts {
     Nobody,
     /// Answers to questions will say it.
     Later,
+    /// In a shard that was restored to a time before it was made.
+    Lost,
     Unavailable,
     /// There, and its bytes are damaged.
     Damaged(Place),

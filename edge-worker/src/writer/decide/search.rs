@@ -55,27 +55,36 @@ impl Deciding<'_> {
             Search::Found(At::There(place)) => Whereabouts::There(place),
             Search::Nobody => Whereabouts::Nobody,
             Search::Later => Whereabouts::Later,
+            Search::Lost => Whereabouts::Lost,
             Search::Unavailable => Whereabouts::Unavailable,
             Search::Unreadable(place) => Whereabouts::Damaged(place),
         }
     }
 
     /// The same, if the profile lists the key. Elsewhere one that does not has claimed it, and was not committed: it must claim
-    /// the key again if the question says a generation. Here it may list the key by this very message.
-    pub(super) fn lister(&mut self, set: &ProfileSet, key: &KeyOf, holder: Place, generation: u64) -> Search {
+    /// the key again if the question says a generation. Here it may list the key by this very message. `committed`: the holder is
+    /// known to have listed the key.
+    pub(super) fn lister(
+        &mut self,
+        set: &ProfileSet,
+        key: &KeyOf,
+        (holder, generation): (Place, u64),
+        committed: bool,
+    ) -> Search {
         let may_claim = |at: Place| at.shard != self.across.route.shard && at.shard != self.across.home(key);
         if may_claim(holder) && self.across.listed(key, holder.id, generation).is_none() {
             self.open.listed(key.clone(), holder, holder.id, generation);
         }
-        let at = match self.search(set, holder) {
+        let at = match self.search(set, holder, committed) {
             Search::Found(At::There(at)) if may_claim(at) => at,
             found => return found,
         };
         match self.across.listed(key, at.id, generation) {
             Some(Some(Some(true))) => Search::Found(At::There(at)),
-            Some(Some(Some(false))) => Search::Nobody,
-            // It went since its card was asked for, or its shard has given the key to another one, which the home hears of.
-            Some(Some(None)) => {
+            Some(Some(Some(false))) if !committed => Search::Nobody,
+            // It went since its card was asked for, or its shard has given the key to another one, or let it go, which the home hears
+            // of. If that does not come, its shard was restored to before it had the key.
+            Some(Some(_)) => {
                 self.open.card(at);
                 self.open.listed(key.clone(), at, holder.id, generation);
                 if !self.across.is_home(key) {
@@ -129,8 +138,10 @@ impl Deciding<'_> {
     /// The profile that lists a key: a holder that does not is not committed, and who had the key before has it still.
     fn committed(&mut self, set: &ProfileSet, key: &KeyOf, state: KeyState, binds: bool) -> Search {
         let generation = if binds { state.generation } else { 0 };
-        for place in [state.holder, state.before].into_iter().flatten() {
-            match self.lister(set, key, place, generation) {
+        let before = state.before.map(|place| (place, false));
+        for (place, committed) in state.holder.map(|place| (place, state.committed)).into_iter().chain(before)
+        {
+            match self.lister(set, key, (place, generation), committed) {
                 Search::Nobody => {}
                 Search::Found(At::Here(index)) => {
                     if set.get(index).is_some_and(|profile| profile.has_key(&key.name, &key.value)) {
@@ -143,10 +154,12 @@ impl Deciding<'_> {
         Search::Nobody
     }
 
-    /// Follows a holder to the profile that it has become.
-    fn search(&mut self, set: &ProfileSet, holder: Place) -> Search {
+    /// Follows a holder to the profile that it has become. `committed`: it was there.
+    fn search(&mut self, set: &ProfileSet, holder: Place, committed: bool) -> Search {
         let mut at = holder;
         for _ in 0..8 {
+            // Who has absorbed another one was there, too.
+            let void = if committed || at != holder { Search::Lost } else { Search::Nobody };
             if at.shard == self.across.route.shard {
                 if let Some(index) = set.of_id(at.id) {
                     if set.is_sealed(index) {
@@ -163,7 +176,8 @@ impl Deciding<'_> {
                 if let Some(row) = self.gone(at.id) {
                     match row.into {
                         Some((into, _)) => at = into,
-                        None => return Search::Nobody,
+                        None if row.erased => return Search::Nobody,
+                        None => return void,
                     }
                     continue;
                 }
@@ -173,7 +187,8 @@ impl Deciding<'_> {
                     return Search::Found(At::There(at));
                 }
                 Some(Some(Card::Moved(to))) => at = *to,
-                Some(Some(Card::Void)) => return Search::Nobody,
+                Some(Some(Card::Void)) => return void,
+                Some(Some(Card::Erased)) => return Search::Nobody,
                 Some(Some(Card::Sealed)) => {
                     self.open.card(at);
                     self.open.wait();

@@ -10,7 +10,7 @@ use super::super::journeys::send_row;
 use super::super::mint;
 use super::super::set::{ProfileIndex, ProfileSet};
 use super::batch::{Batch, ERASED, LeftOut, OfAudience, OneEvent, UNAVAILABLE, UNREADABLE, place_of};
-use crate::log::Line;
+use crate::log::{Line, SHARD_RESTORED};
 use crate::message::{Mode, Receipt};
 use crate::plane::{DECIDES, FOLDS_ALL, HAS_JOURNEYS, InControlPlane};
 use crate::store::journeys::SendRow;
@@ -293,6 +293,10 @@ impl Running<'_, '_, '_> {
                 deciding.wait_for(&one.read, Some(shard));
             }
             Decision::Later => {}
+            Decision::Lost => {
+                self.pass.log.push(Line::of(SHARD_RESTORED));
+                self.pass.out_of_reach.push((index, UNAVAILABLE));
+            }
             Decision::Unavailable => self.pass.out_of_reach.push((index, UNAVAILABLE)),
             Decision::Unreadable => self.pass.out_of_reach.push((index, UNREADABLE)),
         }

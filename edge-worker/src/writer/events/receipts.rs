@@ -4,7 +4,9 @@ use super::batch::{Batch, TABLE_UNKNOWN};
 use crate::answer;
 use crate::edge::Edge;
 use crate::error::Refusal;
+use crate::log::{Line, SHARD_RESTORED};
 use crate::message::{Asking, Events, Mode, Receipt};
+use crate::plane::DECIDES;
 use crate::rates::Meter;
 use crate::store::Write;
 use crate::wire::Response;
@@ -74,7 +76,13 @@ impl Batch {
 
     /// The answer when storage fails: nothing was stored.
     pub(in crate::writer) fn unavailable(&self) -> Response {
-        refuse(&self.message, Refusal::STORAGE)
+        self.unavailable_as(&[])
+    }
+
+    /// The same, where the lines that were logged may say why.
+    pub(super) fn unavailable_as(&self, log: &[Line]) -> Response {
+        let is_restored = DECIDES && log.iter().any(|line| line.is(SHARD_RESTORED));
+        refuse(&self.message, if is_restored { Refusal::SHARD_RESTORED } else { Refusal::STORAGE })
     }
 
     /// The answer when no audience has a table of its events.

@@ -87,6 +87,10 @@ impl Rows {
             }
             Decision::There(shard) => Whose::There(Some(shard)),
             Decision::Later => Whose::There(None),
+            Decision::Lost => {
+                deciding.open.is_lost = true;
+                Whose::Unknown
+            }
             Decision::Unavailable | Decision::Unreadable => Whose::Unknown,
         }
     }

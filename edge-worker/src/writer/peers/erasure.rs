@@ -38,7 +38,8 @@ impl Step<'_> {
             let before = row.before.filter(|before| !is_gone(before.id));
             let row = match row.holder {
                 Some(holder) if is_gone(holder.id) => {
-                    PointerRow { holder: before, generation: row.generation + 1, before: None, ..row.clone() }
+                    let generation = row.generation + 1;
+                    PointerRow { holder: before, generation, before: None, committed: false, ..row.clone() }
                 }
                 _ if before != row.before => PointerRow { before, ..row.clone() },
                 _ => continue,

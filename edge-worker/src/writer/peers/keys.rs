@@ -4,7 +4,7 @@ use usher_engine::profile::codec;
 
 use super::step::{Found, Step};
 use crate::message::Place;
-use crate::message::shards::{Drop, Evicted, KeyState, Records, Repoint, ToShard};
+use crate::message::shards::{Committed, Drop, Evicted, KeyState, Records, Repoint, ToShard};
 use crate::store::shards::PointerRow;
 
 impl Step<'_> {
@@ -18,11 +18,21 @@ impl Step<'_> {
                 holder: repoint.to,
                 generation,
                 before: None,
+                committed: repoint.to.is_some(),
                 ..row.clone()
             });
         } else if is_meant && row.before.as_ref().is_some_and(is_from) {
             // Whoever has claimed it since takes it from there.
             self.write.shard.pointers.push(PointerRow { before: repoint.to, ..row.clone() });
+        }
+    }
+
+    /// Profiles elsewhere are committed with the keys that they have claimed.
+    pub(super) fn note_committed(&mut self, committed: &Committed) {
+        for (hash, generation) in &committed.keys {
+            // Somebody may have claimed it since.
+            let row = self.pointer(*hash).filter(|row| row.generation == *generation && row.holder.is_some());
+            self.write.shard.pointers.extend(row.map(|row| PointerRow { committed: true, ..row.clone() }));
         }
     }
 
@@ -40,8 +50,7 @@ impl Step<'_> {
                 let (audience, hash) = (key.audience.clone(), self.across.fence(key));
                 let generation = state.generation + 1;
                 if self.pointer(hash).is_none_or(|row| row.generation < generation) {
-                    let row = PointerRow { audience, hash, holder: None, generation, before: None };
-                    self.write.shard.pointers.push(row);
+                    self.write.shard.pointers.push(PointerRow::closed(audience, hash, generation));
                 }
             }
             Found::Moved(..) | Found::Nobody | Found::Damaged => {}

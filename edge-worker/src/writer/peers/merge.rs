@@ -190,12 +190,8 @@ impl Step<'_> {
                 && let Some(row) = self.pointer(hash)
             {
                 let generation = row.generation + 1;
-                self.write.shard.pointers.push(PointerRow {
-                    holder: None,
-                    generation,
-                    before: None,
-                    ..row.clone()
-                });
+                let audience = self.audience.to_owned();
+                self.write.shard.pointers.push(PointerRow::closed(audience, hash, generation));
             }
         }
         lost
@@ -294,6 +290,7 @@ impl Step<'_> {
             audience: audience.clone(),
             id,
             into: Some((absorb.into, created_ms)),
+            erased: false,
         });
         self.write.retired.push(Retired { audience: audience.clone(), id, into });
         for key in keys_in(&audience, &absorb.state) {
@@ -309,9 +306,9 @@ impl Step<'_> {
                 if row.is_none_or(|row| row.holder.is_none_or(|holder| holder.id == id)) {
                     let generation = row.map_or(0, |row| row.generation) + 1;
                     let holder = to.filter(|to| to.shard != home);
-                    let pointer =
-                        PointerRow { audience: audience.clone(), hash, holder, generation, before: None };
-                    self.write.shard.pointers.push(pointer);
+                    let closed = PointerRow::closed(audience.clone(), hash, generation);
+                    let committed = holder.is_some();
+                    self.write.shard.pointers.push(PointerRow { holder, committed, ..closed });
                 }
             } else if home != absorb.into.shard {
                 let repoint = Repoint { audience: audience.clone(), hash, from: id, to, generation: 0 };

@@ -55,14 +55,14 @@ impl<'a> Step<'a> {
                 Err(Unreadable::TooNew) => Found::TooNew,
             };
         }
-        match self.found.gone.iter().find(|row| row.audience == self.audience && row.id == id) {
+        match self.gone(id) {
             Some(GoneRow { into: Some((into, created_ms)), .. }) => Found::Moved(*into, *created_ms),
             _ => Found::Nobody,
         }
     }
 
-    pub(super) fn is_void(&self, id: [u8; 16]) -> bool {
-        self.found.gone.iter().any(|row| row.audience == self.audience && row.id == id)
+    fn gone(&self, id: [u8; 16]) -> Option<&'a GoneRow> {
+        self.found.gone.iter().find(|row| row.audience == self.audience && row.id == id)
     }
 
     pub(super) fn pointer(&self, hash: [u8; 16]) -> Option<&'a PointerRow> {
@@ -106,10 +106,11 @@ impl<'a> Step<'a> {
             Found::Moved(into, _) => Card::Moved(into),
             Found::Damaged => Card::Damaged,
             Found::TooNew => Card::TooNew,
+            Found::Nobody if self.gone(id).is_some_and(|row| row.erased) => Card::Erased,
             Found::Nobody => {
                 // From now on nobody commits it: whoever asks may give its keys to another.
-                if !self.is_void(id) {
-                    let row = GoneRow { audience: self.audience.to_owned(), id, into: None };
+                if self.gone(id).is_none() {
+                    let row = GoneRow { audience: self.audience.to_owned(), id, into: None, erased: false };
                     self.write.shard.gone.push(row);
                 }
                 Card::Void
@@ -122,10 +123,12 @@ impl<'a> Step<'a> {
         let row = self.pointer(self.across.hash(key));
         let here = || self.lister(key, index).map(|id| self.across.here(ProfileId(id)));
         match row {
-            Some(PointerRow { holder: Some(holder), generation, before, .. }) => {
-                KeyState { generation: *generation, holder: Some(*holder), before: *before }
-            }
-            row => KeyState { generation: row.map_or(0, |row| row.generation), holder: here(), before: None },
+            Some(row) if row.holder.is_some() => row.into(),
+            row => KeyState {
+                generation: row.map_or(0, |row| row.generation),
+                holder: here(),
+                ..KeyState::default()
+            },
         }
     }
 
@@ -179,8 +182,7 @@ impl<'a> Step<'a> {
         let generation = listed.generation.saturating_add(1);
         let is_fenced = self.pointer(hash).is_some_and(|row| row.generation >= generation);
         if listed.generation > 0 && !is_fenced {
-            let row = PointerRow { audience, hash, holder: None, generation, before: None };
-            self.write.shard.pointers.push(row);
+            self.write.shard.pointers.push(PointerRow::closed(audience, hash, generation));
         }
         Some(false)
     }
@@ -189,14 +191,15 @@ impl<'a> Step<'a> {
     pub(super) fn claim(&mut self, claim: &Claim) -> Option<KeyState> {
         let key = &claim.key;
         let state = self.state(key, 0);
-        if state != claim.expected {
+        if !state.is(claim.expected) {
             return Some(state);
         }
         let before = if claim.holder_is_gone { state.before } else { state.holder };
-        let claimed = KeyState { generation: state.generation + 1, holder: Some(claim.to), before };
+        let (generation, holder, committed) = (state.generation + 1, Some(claim.to), false);
         let (audience, hash) = (self.audience.to_owned(), self.across.hash(key));
-        let KeyState { generation, holder, before } = claimed;
-        self.write.shard.pointers.push(PointerRow { audience, hash, holder, generation, before });
+        let row = PointerRow { audience, hash, holder, generation, before, committed };
+        let claimed = KeyState::from(&row);
+        self.write.shard.pointers.push(row);
         Some(claimed)
     }
 

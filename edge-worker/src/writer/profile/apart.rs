@@ -2,7 +2,7 @@
 
 use usher_engine::planted::{self, Bug};
 
-use super::super::across::Across;
+use super::super::across::{Across, restored};
 use super::super::decide::{Deciding, Whereabouts};
 use super::super::questions::Open;
 use super::super::set::ProfileSet;
@@ -83,6 +83,7 @@ pub(in crate::writer) fn fold_across(
                 }
             }
             Whereabouts::Later => break,
+            Whereabouts::Lost => return restored(),
             Whereabouts::Unavailable => return unavailable(),
         }
     }
@@ -188,7 +189,8 @@ fn erase(
     let rows = own.of(edge, message, &of_rows)?.rows;
     let mut write = Write::default();
     let of = |id: [u8; 16]| (message.audience.clone(), id);
-    write.shard.gone.push(GoneRow { audience: message.audience.clone(), id: found.id, into: None });
+    let audience = message.audience.clone();
+    write.shard.gone.push(GoneRow { audience, id: found.id, into: None, erased: true });
     write.shard.forgotten.extend(erased.absorbed.iter().map(|id| of(*id)));
     for (home, keys) in homes.iter().filter(|(home, _)| *home != across.route.shard) {
         let forget = Forget {

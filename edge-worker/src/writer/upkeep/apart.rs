@@ -6,6 +6,7 @@ use crate::message::shards::{Forget, ToShard};
 use crate::message::{self, KeyOf, Part, ToWriter};
 use crate::outcome::{Folded, Outcome, Questions};
 use crate::shard;
+use crate::store::shards::GoneRow;
 use crate::store::{Erased, Write};
 use crate::wire::Response;
 use crate::wire::frame::{FrameReader, FrameWriter};
@@ -67,6 +68,12 @@ fn decode(bytes: &[u8]) -> Option<Counts> {
 pub(super) fn forgets(across: &Across, erased: &[Erased], keys: &[KeyOf], now_ms: i64, write: &mut Write) {
     let absorbed = erased.iter().flat_map(|one| one.absorbed.iter().map(|id| (one.audience.clone(), *id)));
     write.shard.forgotten.extend(absorbed);
+    write.shard.gone.extend(erased.iter().map(|one| GoneRow {
+        audience: one.audience.clone(),
+        id: one.id,
+        into: None,
+        erased: true,
+    }));
     let elsewhere = keys.iter().filter(|key| !across.is_home(key));
     for (home, keys) in shard::grouped(elsewhere.map(|key| (across.home(key), key))) {
         let mut audiences: Vec<&str> = keys.iter().map(|key| key.audience.as_str()).gather();
