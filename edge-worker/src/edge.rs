@@ -4,6 +4,7 @@
 mod activations;
 mod observed;
 mod running;
+mod shards;
 
 pub(crate) use running::{ForDevices, Running};
 use usher_engine::Plan;
@@ -15,10 +16,10 @@ use crate::discovery::Discovery;
 use crate::error::Refusal;
 use crate::form::{Form, Written};
 use crate::keys::{Keyring, granted, keyring_of};
-use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, SHARDS_MAX, STORAGE_DEGRADED_MS};
+use crate::limits::{PROBE_MS, PROFILE_DAYS, PROFILE_DAYS_MAX, STORAGE_DEGRADED_MS};
 use crate::message::{self, GRANTED, NO_BUNDLE, OF_AUDIENCE, REVOKED};
 use crate::metrics::{Count, Metrics};
-use crate::plane::{HAS_CONTROL_PLANE, HAS_SHARDS};
+use crate::plane::HAS_CONTROL_PLANE;
 use crate::rates::{Meter, MeterMemory, Rates};
 use crate::store::Pointer;
 
@@ -38,6 +39,7 @@ pub struct Edge {
     placement_fault: Option<String>,
     profile_days: u32,
     shards: u32,
+    lost_begin_anew: bool,
     /// Or what is wrong with the setting.
     destinations: Result<Destinations, String>,
     storage: StorageHealth,
@@ -118,6 +120,7 @@ impl Edge {
             revoked_programs: Vec::new(),
             placement_fault: None,
             profile_days: PROFILE_DAYS,
+            lost_begin_anew: false,
             shards: 1,
             destinations: Ok(Destinations::default()),
             storage: StorageHealth::default(),
@@ -265,37 +268,6 @@ impl Edge {
         self.written.is_too_new()
     }
 
-    /// Sets the number of shards that hold profiles, 1 to [`SHARDS_MAX`]. Several need form 2, and a host that carries their
-    /// questions. An invalid number leaves the edge unconfigured, and [`Edge::complaint`] gives the reason.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let secret = format!(r#"{{"signing_key": "{}", "keys": []}}"#, "07".repeat(32));
-    /// # let mut edge = usher_edge::Edge::new(Some(&secret), false);
-    /// edge.set_form("2");
-    /// edge.set_shards(64);
-    /// assert_eq!((edge.shards(), edge.complaint()), (64, None));
-    /// edge.set_shards(0);
-    /// assert!(edge.complaint().is_some());
-    /// ```
-    pub fn set_shards(&mut self, shards: u32) {
-        if shards > 1 && !HAS_SHARDS {
-            self.keyring = Err("this build is for one shard".to_owned());
-        } else if shards == 0 || shards > SHARDS_MAX {
-            self.keyring = Err(format!("the number of shards is 1 to {SHARDS_MAX}"));
-        } else if shards > 1 && self.form() < Form::Two {
-            self.keyring = Err("several shards need USHER_FORM 2".to_owned());
-        } else {
-            self.shards = shards;
-        }
-    }
-
-    /// The number of shards that hold profiles.
-    pub fn shards(&self) -> u32 {
-        self.shards
-    }
-
     /// The running bundle of an audience, if any.
     pub(crate) fn running(&self, audience: &str) -> Option<&Running> {
         self.audience(audience)?.running.as_ref()
@@ -352,17 +324,6 @@ impl Edge {
     /// Records that storage holds what cannot be read.
     pub(crate) fn note_damage(&mut self) {
         self.storage.failed = true;
-    }
-
-    /// Records that a shard was restored to an earlier time than the others, which ends with this process alone: all shards are to
-    /// be restored to one time.
-    pub(crate) fn note_restored(&mut self) {
-        self.storage.is_restored = true;
-    }
-
-    /// True if that was recorded.
-    pub(crate) fn met_restored(&self) -> bool {
-        self.storage.is_restored
     }
 
     /// True if that was recorded since this was asked last: for hosts that answer `/healthz` from another edge.

@@ -280,6 +280,30 @@ fn a_shard_is_restored_alone() {
     assert_eq!(bed.views("c", &c), Some(8));
 }
 
+/// The operator lets them begin anew: they are nobody until their next event, which makes a profile that all of them lead to.
+#[test]
+fn whom_a_restored_shard_has_lost_begins_anew() {
+    let mut bed = Bed::new(3);
+    let (a, b, c) = (bed.value_in("a", 0), bed.value_in("b", 1), bed.value_in("c", 2));
+    let copy = bed.shards.stores[0].clone();
+    bed.tell(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 1}}"#));
+    bed.tell(&format!(r#"{{"b": "{b}", "c": "{c}", "n": 2}}"#));
+    bed.shards.stores[0] = copy;
+    assert_eq!(bed.lookup_status("b", &b), 503);
+    bed.shards.edge.set_lost("anew");
+    assert_eq!((bed.lookup_status("b", &b), bed.views("c", &c)), (200, Some(0)));
+    bed.tell(&format!(r#"{{"b": "{b}", "n": 4}}"#));
+    bed.tell(&format!(r#"{{"c": "{c}", "b": "{b}", "n": 8}}"#));
+    bed.tell(&format!(r#"{{"a": "{a}", "c": "{c}", "n": 16}}"#));
+    // The setting is taken back: who began anew stays.
+    bed.shards.edge.set_lost("");
+    assert_eq!(
+        ["a", "b", "c"].map(|name| bed.views(name, [&a, &b, &c][usize::from(name.as_bytes()[0] - b'a')])),
+        [Some(28); 3]
+    );
+    assert_eq!(bed.profiles(&[("a", &a), ("b", &b), ("c", &c)]).len(), 1);
+}
+
 /// The same for a key that an older profile has got since the copy: its other keys are served as they were.
 #[test]
 fn a_shard_is_restored_to_before_its_profile_got_a_key() {
@@ -293,6 +317,11 @@ fn a_shard_is_restored_to_before_its_profile_got_a_key() {
     let number = bed.send(&format!(r#"{{"b": "{b}", "n": 4}}"#));
     bed.shards.settle();
     assert_eq!(bed.shards.answer(number).expect("answered").status, 503);
+    // Both together are that visitor again, if the operator lets it begin anew.
+    bed.shards.edge.set_lost("anew");
+    bed.tell(&format!(r#"{{"b": "{b}", "n": 8}}"#));
+    bed.tell(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 16}}"#));
+    assert_eq!((bed.views("a", &a), bed.views("b", &b)), (Some(25), Some(25)));
 }
 
 /// A pointer to a profile that was never committed is void, and one to an erased profile leads to nobody: neither is lost.

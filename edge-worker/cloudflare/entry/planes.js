@@ -23,6 +23,7 @@ export class Planes {
   /** Makes the hashes of sources unpredictable, in all instances the same. */
   #seed = crypto.getRandomValues(new Uint8Array(32));
   #profileDays;
+  #lost;
   #visitors;
   /** Undefined until it is asked, and after each change of what runs. */
   #control;
@@ -62,6 +63,7 @@ export class Planes {
     this.#destinations = String(env.USHER_DESTINATIONS ?? "");
     this.#formSetting = String(env.USHER_FORM ?? "");
     this.#profileDays = String(env.USHER_PROFILE_DAYS ?? "");
+    this.#lost = String(env.USHER_LOST ?? "");
     const { shards, complaint: unplaced } = placementOf(env);
     [this.#placementFault, this.#shards] = [unplaced, unplaced ? 1 : shards];
     this.#compiler = new Instance(controlModule);
@@ -298,7 +300,7 @@ export class Planes {
   }
 
   #configure(instance, keys) {
-    const settings = keys.text(this.#formSetting).text(this.#profileDays);
+    const settings = keys.text(this.#formSetting).text(this.#profileDays).text(this.#lost);
     const input = settings.text(this.#placementFault).number(this.#shards).long(this.form).raw(this.#seed).done();
     return new FrameReader(instance.run(CONFIGURE, input));
   }

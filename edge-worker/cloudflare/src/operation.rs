@@ -90,6 +90,7 @@ impl Instance {
         };
         edge.set_form(input.text()?);
         edge.set_profile_days(input.text()?);
+        edge.set_lost(input.text()?);
         match input.text()? {
             "" => {}
             reason => edge.set_placement_fault(reason),

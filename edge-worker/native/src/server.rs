@@ -49,7 +49,7 @@ use signals::Signal;
 pub(crate) use signals::Signals;
 use source::{Proxies, Source};
 use tls::{Certificate, Tls};
-use writer::Writer;
+use writer::{Rules, Writer};
 
 /// The options of `usher serve`.
 #[derive(Debug)]
@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     /// The number of shards, if one was said.
     pub(crate) shards: Option<u32>,
+    /// True if visitors whom a restored shard has lost begin anew.
+    pub(crate) lost_begin_anew: bool,
     pub(crate) www: Option<PathBuf>,
     /// `USHER_KEYS`
     pub(crate) secret: Option<String>,
@@ -94,15 +96,16 @@ pub(crate) fn run(settings: Settings) -> Result<(), Failure> {
     let shards = Shards::open(&settings.data, settings.shards)?;
     let (tls, greeting) = secured(&settings)?;
     let door = Edge::new(settings.secret.as_deref(), settings.demo);
-    let writer = Writer::start(
-        shards,
-        settings.secret,
-        settings.demo,
-        settings.rates,
-        settings.form,
-        settings.profile_days,
-        settings.destinations,
-    )?;
+    let rules = Rules {
+        secret: settings.secret,
+        demo: settings.demo,
+        rates: settings.rates,
+        form: settings.form,
+        profile_days: settings.profile_days,
+        lost_begin_anew: settings.lost_begin_anew,
+        destinations: settings.destinations,
+    };
+    let writer = Writer::start(shards, rules)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

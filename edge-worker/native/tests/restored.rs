@@ -53,6 +53,12 @@ fn put(from: &Path, to: &Path) {
     fs::copy(from, to).unwrap();
 }
 
+/// Copies all databases of a stopped process.
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to.join("shards")).unwrap();
+    (0..SHARDS).for_each(|shard| put(&database(from, shard), &database(to, shard)));
+}
+
 /// The statuses of all visitors, asked by their second key.
 fn statuses(serving: &Serving) -> Vec<u16> {
     let key = format!("TD1 {SERVER_KEY}");
@@ -106,8 +112,27 @@ fn a_database_that_is_restored_alone_makes_nobody_of_its_visitors() {
     let refused: Vec<_> = refused.iter().filter(|answer| answer.status == 503).collect();
     assert_eq!(refused.len(), lost);
     assert!(refused.iter().all(|answer| answer.text.contains("restored to an earlier time")), "{refused:?}");
+    come_to_rest(&data);
+    assert!(serving.terminate().success());
+    let all = directory.join("all");
+    copy_all(&data, &all);
+
+    // The operator accepts the loss: who is lost is nobody, and begins anew.
+    let serving = Serving::start(&directory, &["--lost-begin-anew"]);
+    assert_eq!(statuses(&serving).iter().filter(|status| **status == 503).count(), 0);
+    for visitor in 0..VISITORS {
+        let event = json!({"td_client_id": format!("lost-{visitor}")});
+        assert_eq!(serving.ingest("/web/pageviews", event).body["receipts"][0]["success"], true);
+    }
+    assert_eq!(serving.get("/healthz").body["status"], "ok");
+    come_to_rest(&data);
+    assert!(serving.terminate().success());
+    let serving = Serving::start(&directory, &[]);
+    assert_eq!(statuses(&serving), [200; VISITORS]);
     assert!(serving.terminate().success());
 
+    // Instead of that, all are of one time again.
+    copy_all(&all, &data);
     put(&newest, &database(&data, restored));
     let serving = Serving::start(&directory, &[]);
     assert_eq!(serving.get("/healthz").body["status"], "ok");

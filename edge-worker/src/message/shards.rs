@@ -4,6 +4,7 @@
 pub(super) mod bytes;
 mod parts;
 
+pub(crate) use parts::{moved, read_moved};
 use parts::{optional, optional_place, place, read_optional, read_optional_place, read_place};
 
 use super::activations::DeliveryRow;
@@ -490,25 +491,6 @@ impl Sealing {
             2 => Sealing::Left,
             _ => return None,
         })
-    }
-}
-
-/// An answer that says where a profile went, and when that was created; None: it did not go anywhere.
-pub(crate) fn moved(to: Option<(Place, i64)>) -> Vec<u8> {
-    let mut w = FrameWriter::default();
-    if let Some((to, created_ms)) = to {
-        place(w.byte(1), to);
-        w.long(created_ms);
-    }
-    w.0
-}
-
-/// Reads [`moved`]; the outer None: it is no such answer.
-pub(crate) fn read_moved(bytes: &[u8]) -> Option<Option<(Place, i64)>> {
-    let mut r = FrameReader(bytes);
-    match r.byte() {
-        None => Some(None),
-        Some(_) => Some(Some((read_place(&mut r)?, r.long()?))),
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Across {
     known: Known,
     /// True if nothing may be asked any more.
     is_last: bool,
+    /// True if whom a restored shard has lost is nobody.
+    pub(super) lost_begin_anew: bool,
 }
 
 /// Answers of other shards. Of two about one thing the later counts; None: there was none.
@@ -75,7 +77,8 @@ impl Across {
         }
         let signer = edge.keyring()?.signer.clone();
         let known = if DECIDES { Known::of(answers) } else { Known::default() };
-        Some(Across { route: to, part, form: edge.form(), signer, known, is_last })
+        let lost_begin_anew = edge.lost_begin_anew();
+        Some(Across { route: to, part, form: edge.form(), signer, known, is_last, lost_begin_anew })
     }
 
     /// The shard that decides whose a key is.

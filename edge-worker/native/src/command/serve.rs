@@ -46,6 +46,10 @@ pub(crate) struct Args {
     /// several help
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SHARDS_MAX)))]
     shards: Option<u32>,
+    /// Let visitors begin anew whom a database has lost that was restored to an earlier time than the others; they are refused
+    /// without this. docs/shards.md says when
+    #[arg(long)]
+    lost_begin_anew: bool,
     /// A directory with static files to serve beside the service
     #[arg(long, value_name = "DIRECTORY")]
     www: Option<PathBuf>,
@@ -109,6 +113,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         listen: args.listen,
         data: args.data.clone(),
         shards: args.shards,
+        lost_begin_anew: args.lost_begin_anew,
         www: args.www.clone(),
         secret: secrets::find(secrets::SECRET, args.keys.as_deref())?,
         rates: Rates { events: args.events_per_second, new_profiles: args.new_profiles_per_minute },

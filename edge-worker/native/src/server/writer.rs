@@ -24,17 +24,26 @@ pub(super) struct Writer {
     thread: JoinHandle<()>,
 }
 
+/// What the deployment's settings say to the edge.
+pub(super) struct Rules {
+    /// `USHER_KEYS`
+    pub(super) secret: Option<String>,
+    /// True if the demo's keys are accepted.
+    pub(super) demo: bool,
+    pub(super) rates: Rates,
+    /// The form in which data is written, if one was said.
+    pub(super) form: Option<Form>,
+    pub(super) profile_days: u32,
+    /// True if visitors whom a restored shard has lost begin anew.
+    pub(super) lost_begin_anew: bool,
+    /// `USHER_DESTINATIONS`, as JSON.
+    pub(super) destinations: String,
+}
+
 impl Writer {
     /// Starts it, running the bundles that the store points to.
-    pub(super) fn start(
-        mut shards: Shards,
-        secret: Option<String>,
-        demo: bool,
-        rates: Rates,
-        form: Option<Form>,
-        profile_days: u32,
-        destinations: String,
-    ) -> Result<Writer, Failure> {
+    pub(super) fn start(mut shards: Shards, rules: Rules) -> Result<Writer, Failure> {
+        let Rules { secret, demo, rates, form, profile_days, lost_begin_anew, destinations } = rules;
         // No earlier build shares what is new.
         let form = form.or(shards.is_new().then_some(Form::NEWEST));
         let form = form.map_or_else(String::new, |form| form.number().to_string());
@@ -43,6 +52,7 @@ impl Writer {
             edge.set_rates(rates);
             edge.set_form(&form);
             edge.set_profile_days(&profile_days.to_string());
+            edge.set_lost(if lost_begin_anew { "anew" } else { "" });
             edge.set_destinations(&destinations);
             edge.keep_metrics();
             edge.keep_discovery();

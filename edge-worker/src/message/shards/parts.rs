@@ -53,3 +53,22 @@ pub(super) fn texts(w: &mut FrameWriter, (name, value): &(String, String)) {
 pub(super) fn read_texts(r: &mut FrameReader<'_>) -> Option<(String, String)> {
     Some((r.text()?.to_owned(), r.text()?.to_owned()))
 }
+
+/// An answer that says where a profile went, and when that was created; None: it did not go anywhere.
+pub(crate) fn moved(to: Option<(Place, i64)>) -> Vec<u8> {
+    let mut w = FrameWriter::default();
+    if let Some((to, created_ms)) = to {
+        place(w.byte(1), to);
+        w.long(created_ms);
+    }
+    w.0
+}
+
+/// Reads [`moved`]; the outer None: it is no such answer.
+pub(crate) fn read_moved(bytes: &[u8]) -> Option<Option<(Place, i64)>> {
+    let mut r = FrameReader(bytes);
+    match r.byte() {
+        None => Some(None),
+        Some(_) => Some(Some((read_place(&mut r)?, r.long()?))),
+    }
+}

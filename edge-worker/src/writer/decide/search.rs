@@ -71,6 +71,7 @@ impl Deciding<'_> {
         (holder, generation): (Place, u64),
         committed: bool,
     ) -> Search {
+        let committed = committed && !self.across.lost_begin_anew;
         let may_claim = |at: Place| at.shard != self.across.route.shard && at.shard != self.across.home(key);
         if may_claim(holder) && self.across.listed(key, holder.id, generation).is_none() {
             self.open.listed(key.clone(), holder, holder.id, generation);
@@ -159,7 +160,9 @@ impl Deciding<'_> {
         let mut at = holder;
         for _ in 0..8 {
             // Who has absorbed another one was there, too.
-            let void = if committed || at != holder { Search::Lost } else { Search::Nobody };
+            let was_there = committed || at != holder;
+            let is_lost = was_there && !self.across.lost_begin_anew;
+            let void = if is_lost { Search::Lost } else { Search::Nobody };
             if at.shard == self.across.route.shard {
                 if let Some(index) = set.of_id(at.id) {
                     if set.is_sealed(index) {
