@@ -299,6 +299,7 @@ impl Shards {
                     self.lines.extend(outcome.log.iter().map(|line| line.record().to_json()));
                     self.send_due(shard as usize);
                     if !outcome.write.shard.outbox.is_empty()
+                        && outcome.write.shard.is_awaited()
                         && matches!(reply, Reply::Caller(_) | Reply::Task(..))
                     {
                         self.tasks[at].first = Some(outcome.response);

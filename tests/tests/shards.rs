@@ -246,6 +246,21 @@ fn a_claim_on_an_absorbed_holder_that_is_not_committed() {
     assert_eq!((bed.views("c", &c), bed.views("person", &person)), (Some(23), Some(23)));
 }
 
+/// The homes of a new visitor's keys hear that its profile is committed, and its answer does not wait for that.
+#[test]
+fn the_first_event_of_a_visitor_waits_for_its_claims_alone() {
+    let mut bed = Bed::new(2);
+    let (a, b) = (bed.value_in("a", 0), bed.value_in("b", 1));
+    let number = bed.send(&format!(r#"{{"a": "{a}", "b": "{b}", "n": 1}}"#));
+    while bed.shards.answer(number).is_none() {
+        assert!(bed.shards.step(0), "nothing that it needs is still to come");
+    }
+    bed.succeeded(number);
+    assert_eq!(bed.shards.stores[0].shard.outbox.len(), 1, "the other home has not answered");
+    bed.shards.settle();
+    assert!(bed.shards.stores[1].shard.pointers.iter().all(|row| row.committed));
+}
+
 /// The shard of a profile is put back to a copy of before the profile was made: who asks by a key with another home is refused, and
 /// that key's home makes nobody of it.
 #[test]

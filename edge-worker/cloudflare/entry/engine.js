@@ -228,10 +228,10 @@ class Engine {
 
   /**
    * The changes and the answer of a message, and when the last of the messages is due that it stores for other shards, 0 if it
-   * stores none, and whether activations may have to be sent now (`sends`); or the changes of a part of it, with `reads` of
-   * which the rows are folded next. If this isolate must catch up first: `raise`, the message that informs the control object of
-   * the number, if it does not know it either. If other shards must be asked first: `questions`, and whether to `wait` before. If
-   * it concerns other shards: `beyond`, and the control plane opens it again.
+   * stores none, whether the answer waits for those (`awaits`), and whether activations may have to be sent now (`sends`); or the
+   * changes of a part of it, with `reads` of which the rows are folded next. If this isolate must catch up first: `raise`, the
+   * message that informs the control object of the number, if it does not know it either. If other shards must be asked first:
+   * `questions`, and whether to `wait` before. If it concerns other shards: `beyond`, and the control plane opens it again.
    */
   #fold(plane, rows) {
     const out = plane(FOLD, rows);
@@ -244,6 +244,7 @@ class Engine {
     // `/healthz` is answered in the plane for visitors.
     if (out.byte() === 1) this.#planes.visitors(NOTE_STORAGE_FAULT, NOTHING);
     folded.dueMs = out.long();
+    folded.awaits = out.byte() === 1;
     folded.sends = out.byte() === 1;
     return folded;
   }

@@ -125,9 +125,13 @@ export class UsherStore {
     const began = Date.now();
     let [caughtUp, rounds, again, asked] = [0, 0, false, undefined];
     for (;;) {
-      const { response, log, raise, beyond, questions, wait, dueMs } = this.#deliver(service, message, again, requestId, asked);
+      const { response, log, raise, beyond, questions, wait, dueMs, awaits } = this.#deliver(service, message, again, requestId, asked);
       again = true;
-      if (response) return { response: dueMs && holds ? await this.#merged(service, message, requestId, response) : response, log };
+      if (response) {
+        if (dueMs && awaits && holds) return { response: await this.#merged(service, message, requestId, response), log };
+        if (dueMs && !awaits) this.#context.waitUntil(this.#sendDue(service));
+        return { response, log };
+      }
       if (raise) {
         // This isolate runs an older bundle than the front or the profile's last writer. If the control object has no
         // newer one, it was lost or restored to an earlier time.
@@ -304,7 +308,7 @@ export class UsherStore {
     }
     for (const line of folded.log) note(line, requestId);
     // The platform holds the answer back until the write is durable.
-    return { response: respond(folded.parts, requestId), parts: folded.parts, log: folded.log, dueMs: folded.dueMs };
+    return { response: respond(folded.parts, requestId), parts: folded.parts, log: folded.log, dueMs: folded.dueMs, awaits: folded.awaits };
   }
 
   /** Sees to it that stored messages are sent after a crash, too: the alarm is a part of the same commit. */

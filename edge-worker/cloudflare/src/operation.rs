@@ -6,7 +6,7 @@ mod schema;
 mod shards;
 
 use bundles::{compile, install, stand_in};
-use shards::{answered, committed, due, join, newest, questions, settle};
+use shards::{answered, committed, due, join, newest, questions, settle, stored};
 use usher_edge::drive::{self, Opened};
 use usher_edge::host::{CONTROL_HEADERS, FACT_HEADERS, HEADERS, Head, PREFLIGHT_HEADERS};
 use usher_edge::limits::WITNESSES_MAX;
@@ -317,8 +317,7 @@ impl Instance {
                 statements(out, &sql::writes(&outcome.write));
                 lines(out, &outcome.log);
                 out.byte(u8::from(IS_CONTROL_PLANE && edge.take_storage_fault()));
-                let due = outcome.write.shard.outbox.iter().map(|row| row.due_ms);
-                out.long(due.max().map_or(0, |due_ms| due_ms.max(1)));
+                stored(&outcome.write.shard, out);
                 out.byte(u8::from(IS_CONTROL_PLANE && outcome.write.sends()));
             }
         }

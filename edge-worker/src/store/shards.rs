@@ -143,6 +143,8 @@ pub struct OutboxRow {
     pub message: Vec<u8>,
     /// When it is due, Unix milliseconds.
     pub due_ms: i64,
+    /// False if the answer of who stores it does not depend on what becomes of it.
+    pub is_awaited: bool,
 }
 
 /// The changes of a message to the rows of a shard.
@@ -175,6 +177,11 @@ pub struct ShardWrite {
 }
 
 impl ShardWrite {
+    /// False if all that it stores for other shards is news on which no answer depends: nobody waits for merges.
+    pub fn is_awaited(&self) -> bool {
+        self.outbox.is_empty() || self.outbox.iter().any(|row| row.is_awaited)
+    }
+
     pub(super) fn append(&mut self, mut other: ShardWrite) {
         self.pointers.append(&mut other.pointers);
         self.gone.append(&mut other.gone);

@@ -268,7 +268,8 @@ impl Across {
 
     /// A message that is sent until it is answered.
     pub(super) fn stored(&self, to: u32, message: ToShard, now_ms: i64) -> OutboxRow {
-        OutboxRow { shard: to, message: self.encode(to, message), due_ms: now_ms }
+        let is_awaited = !matches!(message, ToShard::Committed(_));
+        OutboxRow { shard: to, message: self.encode(to, message), due_ms: now_ms, is_awaited }
     }
 }
 

@@ -289,7 +289,8 @@ impl World {
             }
             self.send_due(shard);
             let is_awaited = matches!(task.envelope.reply, Reply::Request(..) | Reply::Question(..));
-            if !outcome.write.shard.outbox.is_empty() && is_awaited {
+            let has_merges = !outcome.write.shard.outbox.is_empty() && outcome.write.shard.is_awaited();
+            if has_merges && is_awaited {
                 task.first = Some(outcome.response);
                 self.tasks.insert(number, task);
                 return self.schedule(PAUSE_MS, Due::Wake(number));

@@ -2,10 +2,19 @@
 
 use usher_edge::message::{self, Delivery, Route};
 use usher_edge::store::Pointer;
+use usher_edge::store::shards::ShardWrite;
 use usher_edge::wire::frame::{FrameReader, FrameWriter};
 use usher_edge::{Answered, Edge, Question, Response, Split, drive};
 
 use crate::parts::response;
+use crate::plane::IS_CONTROL_PLANE;
+
+/// When the last of the messages is due that are stored for other shards, 0: none is; and whether the answer waits for them
+pub(super) fn stored(write: &ShardWrite, out: &mut FrameWriter) {
+    let due = write.outbox.iter().map(|row| row.due_ms);
+    out.long(due.max().map_or(0, |due_ms| due_ms.max(1)));
+    out.byte(u8::from(IS_CONTROL_PLANE && write.is_awaited()));
+}
 
 /// `now · shard` → the message by which that shard is asked for the stored messages that are due
 pub(super) fn due(edge: Option<&Edge>, mut input: FrameReader<'_>, out: &mut FrameWriter) -> Option<()> {

@@ -138,7 +138,8 @@ impl Batch {
                 let message = Events { audiences, body, mode, ..self.message.clone() };
                 let question = across.hand_on(to, ToWriter::Events(message), part);
                 let due_ms = self.message.ambient.now_ms;
-                write.shard.outbox.push(OutboxRow { shard: to, message: question.message, due_ms });
+                let message = question.message;
+                write.shard.outbox.push(OutboxRow { shard: to, message, due_ms, is_awaited: true });
             }
         }
     }

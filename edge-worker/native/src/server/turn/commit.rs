@@ -71,6 +71,7 @@ impl Service {
             let is_waited_for = matches!(task.reply, Reply::Request(..) | Reply::Task(..));
             if let Some(first) = response.clone()
                 && is_waited_for
+                && task.is_awaited
             {
                 task.waits_for_merges(rows, first);
                 self.sleeping.push(number);

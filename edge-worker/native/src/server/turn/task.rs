@@ -69,6 +69,8 @@ pub(super) struct Task {
     pub(super) wrote: bool,
     /// The rows of the outbox that it has written.
     pub(super) rows: Option<(i64, i64)>,
+    /// Its answer waits for those.
+    pub(super) is_awaited: bool,
     /// It has stored messages to send, and it has erased something.
     pub(super) sends: bool,
     pub(super) erases: bool,
@@ -99,6 +101,7 @@ impl Task {
             first: None,
             wrote: false,
             rows: None,
+            is_awaited: false,
             sends: false,
             erases: false,
             lines: Vec::new(),
@@ -192,6 +195,7 @@ impl Task {
                     {
                         self.rows = (after > before).then_some((before + 1, after));
                     }
+                    self.is_awaited = outcome.write.shard.is_awaited();
                     (self.sends, self.erases) = (outcome.write.sends(), outcome.write.erases());
                     self.lines.extend(outcome.log);
                     return Next::Answer(outcome.response);
