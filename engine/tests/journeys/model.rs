@@ -19,6 +19,16 @@ pub struct Seen {
     pub finished: Vec<(String, i64)>,
 }
 
+impl Seen {
+    /// Of entries that ended at one moment, and are alike in reaching the goal, the documents name no order.
+    pub fn in_any_order(mut self) -> Seen {
+        let alike =
+            |(a, at): &(String, i64), (b, other): &(String, i64)| (a == "goal", at) == (b == "goal", other);
+        self.finished.chunk_by_mut(alike).for_each(<[_]>::sort_unstable);
+        self
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Entry {
     by: [u8; 16],
@@ -174,7 +184,7 @@ impl Model {
             }),
             finished: way.ended.iter().map(|ended| (ended.how.to_owned(), ended.ended_ms)).collect(),
         });
-        seen.collect()
+        seen.map(Seen::in_any_order).collect()
     }
 }
 
