@@ -127,7 +127,8 @@ fn rows_of(request: &LookupRequest<'_>, event: Option<&NamedEvent>) -> InControl
         (event.database.clone(), event.table.clone(), json.into_bytes())
     });
     let named = names(plan, &request.personalizations);
-    InControlPlane::new(Box::new(SnapshotRows { number: request.running.number, named, event }))
+    let (audience, number) = (plan.definition().audience.id.clone(), request.running.number);
+    InControlPlane::new(Box::new(SnapshotRows { audience, number, named, event }))
 }
 
 fn names(plan: &Plan, personalizations: &[usize]) -> Vec<String> {

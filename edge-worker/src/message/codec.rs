@@ -531,6 +531,7 @@ mod tests {
                 journal: false,
                 seen: None,
                 rows: InControlPlane::new(Box::new(SnapshotRows {
+                    audience: "7".into(),
                     number: 3,
                     named: vec!["home".into()],
                     event: Some(("web".into(), "pages".into(), b"{}".to_vec())),

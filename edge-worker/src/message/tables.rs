@@ -63,6 +63,8 @@ pub(crate) struct Load {
 /// The rows that a snapshot is to carry.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct SnapshotRows {
+    /// The audience; no key names it where nobody is asked about.
+    pub(crate) audience: String,
     /// The number of the bundle that the front runs.
     pub(crate) number: u64,
     /// The personalizations that are asked, by name; their rows come first.
@@ -140,7 +142,7 @@ impl OfTable {
 
 impl SnapshotRows {
     pub(super) fn write(&self, w: &mut FrameWriter) {
-        w.long(self.number.cast_signed()).list(&self.named, |w, name| {
+        w.text(&self.audience).long(self.number.cast_signed()).list(&self.named, |w, name| {
             w.text(name);
         });
         match &self.event {
@@ -154,12 +156,13 @@ impl SnapshotRows {
     }
 
     pub(super) fn read(r: &mut FrameReader<'_>) -> Option<SnapshotRows> {
+        let audience = r.text()?.to_owned();
         let number = r.long()?.cast_unsigned();
         let named = r.list(|r| r.text().map(str::to_owned))?;
         let event = match r.byte()? {
             0 => None,
             _ => Some((r.text()?.to_owned(), r.text()?.to_owned(), r.bytes()?.to_vec())),
         };
-        Some(SnapshotRows { number, named, event })
+        Some(SnapshotRows { audience, number, named, event })
     }
 }

@@ -86,9 +86,7 @@ fn carried(
     across: Option<&Across>,
 ) -> Result<Vec<u8>, Folded> {
     let (Some(asked), Some(rows)) = (request.rows.get(), rows.get_mut()) else { return Ok(Vec::new()) };
-    let Some(audience) = request.keys.first().map(|key| key.audience.as_str()) else {
-        return Ok(Vec::new());
-    };
+    let audience = asked.audience.as_str();
     let Some(running) = edge.running(audience) else { return Ok(Vec::new()) };
     let names = wanted(&running.plan, asked, (audience, profile), request.ambient.now_ms);
     let unread = rows.unread(across, &names);
