@@ -44,8 +44,8 @@ pub struct RowPlan<N> {
     passes: bool,
     /// Of each join the column that its own equals.
     others: Vec<Place>,
-    /// Of each source the columns that are read; None: all.
-    kept: Vec<Option<Vec<String>>>,
+    /// Of each source the columns that are read by name, and whether `*` passes all on.
+    kept: Vec<(Vec<String>, bool)>,
 }
 
 #[derive(Debug)]
@@ -129,8 +129,7 @@ impl<N: Clone + AsRef<str> + for<'n> From<&'n str>> RowPlan<N> {
                 }
             }
         }
-        let kept = places.kept.into_iter().zip(whole);
-        let kept = kept.map(|(kept, whole)| (!whole).then_some(kept)).collect();
+        let kept = places.kept.into_iter().zip(whole).collect();
         let passes = columns.iter().any(|column| matches!(column, ColumnPlan::All(_)));
         Ok(RowPlan { program, reads, columns, passes, others, kept })
     }
@@ -142,7 +141,12 @@ impl<N: Clone + AsRef<str> + for<'n> From<&'n str>> RowPlan<N> {
 
     /// The columns that the query reads of a source, in the order of their slots; None: all.
     pub fn kept(&self, source: usize) -> Option<&[String]> {
-        self.kept.get(source)?.as_deref()
+        self.kept.get(source).filter(|(_, whole)| !whole).map(|(named, _)| named.as_slice())
+    }
+
+    /// The columns that the query names of a source, also where `*` passes all on.
+    pub fn named(&self, source: usize) -> &[String] {
+        self.kept.get(source).map_or(&[], |(named, _)| named)
     }
 
     /// The truth of WHERE for an event at this time, Unix milliseconds.

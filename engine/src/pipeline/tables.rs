@@ -9,6 +9,7 @@ use crate::definition::{Definition, Table};
 use crate::diagnostic::{Code, Diagnostic, NameKind, words};
 use crate::event::Event;
 use crate::expr::eval::Truth;
+use crate::expr::types::TypeSet;
 use crate::limits::{ROWS_MAX, TTL_GRACE_MS};
 use crate::rows::{FoundRow, Missed, RowKey};
 use crate::syntax::ValueExpr;
@@ -73,8 +74,8 @@ impl TableRows {
             let table = joined_table(definition, pipeline, (index, join), &mut found);
             let other = plan.as_ref().and_then(|plan| plan.other(index)).cloned();
             if let (Some(table), Some(other)) = (table, other) {
-                let read = plan.as_ref().and_then(|plan| plan.kept(index.saturating_add(1)));
-                unknown_columns((index, join), table, read.unwrap_or_default(), &mut found);
+                let named = plan.as_ref().map_or(&[][..], |plan| plan.named(index.saturating_add(1)));
+                unknown_columns((index, join), table, named, &mut found);
                 let (alias, table) = (join.source.alias.clone(), table.clone());
                 joins.push(Joined { alias, table, is_inner: join.is_inner, ttl_ms: join.ttl_ms, other });
             }
@@ -109,14 +110,14 @@ impl TableRows {
     /// The row for an event. `found` has the row of each join, or why it is missing; None where none was wanted. `sensitive`:
     /// the caller may see sensitive values.
     pub fn row(&self, event: &Event, found: &FoundRows, sensitive: bool) -> TableRow {
-        let rows: Vec<Option<Joint<'_>>> = self
+        let rows: Vec<Option<Vec<(String, Value)>>> = self
             .joins
             .iter()
             .zip(found)
             .map(|(join, found)| {
                 let (wanted, row) = found.as_ref()?;
                 let row = row.as_ref().ok()?;
-                join.may_use(row, event).then(|| Joint::new(join, wanted, row))
+                join.may_use(row, event).then(|| columns_of(&join.table, wanted, row))
             })
             .collect();
         let mut missed = Vec::new();
@@ -128,7 +129,7 @@ impl TableRows {
                 _ => {}
             }
         }
-        let sources = OfEvent { joins: &self.joins, event, rows: &rows };
+        let sources = OfEvent { event, rows: &rows };
         let lacks = self.joins.iter().zip(&rows).any(|(join, row)| join.is_inner && row.is_none());
         let is_true = self.plan.condition(&sources, event.time_ms) == Truth::True;
         if lacks || !is_true {
@@ -152,40 +153,38 @@ impl Joined {
     }
 }
 
-/// The columns of a joined row. A table stores its key beside them.
-struct Joint<'r> {
-    columns: &'r [(String, Value)],
-    /// With the key, where the query passes all columns or reads it.
-    whole: Vec<(String, Value)>,
-}
-
-impl<'r> Joint<'r> {
-    fn new(join: &Joined, wanted: &RowKey, row: &'r FoundRow) -> Joint<'r> {
-        let is_known = row.columns.iter().any(|(name, _)| *name == join.table.key);
-        let own = (!is_known).then(|| (join.table.key.clone(), Value::String(wanted.key.clone())));
-        Joint { columns: &row.columns, whole: own.into_iter().chain(row.columns.iter().cloned()).collect() }
+/// The columns of a joined row: its key, and what the table declares now. Rows stay as they were stored, so one may have columns that
+/// were declared then, sensitive ones among them, and values of another type.
+fn columns_of(table: &Table, wanted: &RowKey, row: &FoundRow) -> Vec<(String, Value)> {
+    let declared = row.columns.iter().filter_map(|(name, value)| {
+        let column = table.column(name)?;
+        let types = column.data_type.map_or(TypeSet::ANY, TypeSet::one);
+        let admitted = types.admit(value).ok()?;
+        Some((name.clone(), admitted.unwrap_or_else(|| value.clone())))
+    });
+    let mut columns: Vec<(String, Value)> = declared.collect();
+    if !columns.iter().any(|(name, _)| *name == table.key) {
+        columns.insert(0, (table.key.clone(), Value::String(wanted.key.clone())));
     }
+    columns
 }
 
 /// An event and the rows that it joins.
 struct OfEvent<'r> {
-    joins: &'r [Joined],
     event: &'r Event,
-    rows: &'r [Option<Joint<'r>>],
+    rows: &'r [Option<Vec<(String, Value)>>],
 }
 
 impl Sources for OfEvent<'_> {
     fn value(&self, place: &Place) -> Option<&Value> {
         let Some(join) = place.source.checked_sub(1) else { return self.event.column(&place.column) };
-        let row = self.rows.get(join)?.as_ref()?;
-        let is_key = self.joins.get(join).is_some_and(|join| join.table.key == place.column);
-        crate::event::column_of(if is_key { &row.whole } else { row.columns }, &place.column)
+        crate::event::column_of(self.rows.get(join)?.as_ref()?, &place.column)
     }
 
     fn columns(&self, source: usize) -> Option<&[(String, Value)]> {
         match source.checked_sub(1) {
             None => Some(&self.event.columns),
-            Some(join) => Some(&self.rows.get(join)?.as_ref()?.whole),
+            Some(join) => self.rows.get(join)?.as_deref(),
         }
     }
 }
