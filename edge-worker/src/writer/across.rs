@@ -81,6 +81,11 @@ impl Across {
         Some(Across { route: to, part, form: edge.form(), signer, known, is_last, lost_begin_anew })
     }
 
+    /// The same, where whom a restored shard has lost is refused whatever the setting says.
+    pub(super) fn refusing_lost(self) -> Across {
+        Across { lost_begin_anew: false, ..self }
+    }
+
     /// The shard that decides whose a key is.
     pub(super) fn home(&self, key: &KeyOf) -> u32 {
         shard::of_key(&key.audience, Some((&key.name, &key.value)), self.route.shards)

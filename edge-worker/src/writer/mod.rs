@@ -31,7 +31,9 @@ use crate::edge::Edge;
 use crate::error::Refusal;
 use crate::form::Form;
 use crate::limits::SHARD_BYTES_WARNED;
-use crate::message::{Activations, KeyOf, OfProfile, Part, Probe, Route, SnapshotRequest, ToWriter, Upkeep};
+use crate::message::{
+    Act, Activations, KeyOf, OfProfile, Part, Probe, Route, SnapshotRequest, ToWriter, Upkeep,
+};
 use crate::outcome::{Answered, Folded, Outcome};
 use crate::plane::{DECIDES, FOLDS_ALL, HAS_CONTROL_PLANE, HAS_SHARDS, InControlPlane};
 use crate::rates::Meter;
@@ -149,6 +151,8 @@ pub(crate) fn open(edge: &Edge, message: ToWriter, context: Context<'_>) -> Resu
         }
         ToWriter::Profile(message) => {
             let read = profile::read(edge, &message, across.as_ref());
+            // With the setting there would be nobody to erase, and a complete restoration would bring the profile back.
+            let across = if message.act == Act::Erase { across.map(Across::refusing_lost) } else { across };
             Ok(Opened {
                 read: Some(read),
                 work: Work::Profile(message, across.map(Box::new), InControlPlane::new(Box::default())),
