@@ -84,6 +84,12 @@ export function median(values) {
   return sorted[Math.floor(sorted.length / 2)];
 }
 
+/** The value at a share of all, counted from the smallest. */
+export function quantile(values, at) {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.ceil((sorted.length - 1) * at)];
+}
+
 /** The ratios of two subjects' rounds: their median, smallest and largest. */
 export function ratio(ours, theirs) {
   const ratios = ours.map((value, round) => value / theirs[round]).sort((a, b) => a - b);

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { cpu, median, ratio } from "../edge/measure.mjs";
+import { cpu, median, quantile, ratio } from "../edge/measure.mjs";
 import { writeSection } from "../results.mjs";
 import { sendBatches, sendEvents, startReceiver, startServer, usher } from "./native.mjs";
 import { alone } from "./objects.mjs";
@@ -158,11 +158,6 @@ function beside(title, [ours, theirs], where) {
 /** Unix milliseconds, finer than `Date`. */
 function now() {
   return performance.timeOrigin + performance.now();
-}
-
-function quantile(values, at) {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.ceil((sorted.length - 1) * at)];
 }
 
 function shown(value) {

@@ -1,4 +1,4 @@
-// What the bench's topics hold: the same for the same seed.
+// The lines of the bench's topics: the same for the same seed.
 
 import fs from "node:fs";
 import path from "node:path";

@@ -3,8 +3,9 @@
 import fs from "node:fs";
 import path from "node:path";
 
+import { quantile } from "../edge/measure.mjs";
 import { Data } from "./data.mjs";
-import { Running, quantile } from "./usher.mjs";
+import { Running } from "./usher.mjs";
 
 const GB = 1e9;
 

@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 
+import { median, ratio as ratios } from "../edge/measure.mjs";
 import { Data } from "./data.mjs";
 import { inputs, pipeline } from "./usher.mjs";
 
@@ -45,12 +46,11 @@ export function rate({ usher, python, work, quick }) {
   const version = execFileSync(python, ["-c", "import duckdb; print(duckdb.__version__)"], { encoding: "utf8" }).trim();
   const peer = `DuckDB ${version}, threads = 1: ${shown(median(rates.peer))} events/s`;
   const row = (title, name, must, aim) => {
-    const ratios = rates[name].map((rate, at) => rate / rates.peer[at]).toSorted((one, two) => one - two);
-    const ratio = median(ratios);
+    const ratio = ratios(rates[name], rates.peer);
     return {
       title: `events per second and core, ${title}, beside ${peer}`,
-      found: `${shown(median(rates[name]))} events/s, ${ratio.toFixed(2)}× (${ratios[0].toFixed(2)} to ${ratios.at(-1).toFixed(2)})`,
-      must, aim, met: must && ratio >= Number.parseFloat(must.slice(1)),
+      found: `${shown(median(rates[name]))} events/s, ${ratio.median.toFixed(2)}× (${ratio.least.toFixed(2)} to ${ratio.most.toFixed(2)})`,
+      must, aim, met: must && ratio.median >= Number.parseFloat(must.slice(1)),
     };
   };
   console.error(`${compared} rows compared, all equal`);
@@ -107,5 +107,4 @@ function parsed(files) {
   return rows;
 }
 
-const median = (values) => values.toSorted((one, two) => one - two)[values.length >> 1];
 const shown = (rate) => Math.round(rate).toLocaleString("en");

@@ -61,7 +61,7 @@ export class Running {
       await new Promise((done) => setImmediate(done));
     }
     const end = performance.now();
-    // What is late is late by at most this.
+    // Rows that are later than this do not count.
     await new Promise((done) => setTimeout(done, 2_000));
     return { took: this.took.slice(from).filter((ms) => ms !== undefined), behind_ms: Math.max(0, this.last_ms - end) };
   }
@@ -78,14 +78,4 @@ export class Running {
     this.child.stdin.end();
     await this.ended;
   }
-}
-
-export function quantile(values, share) {
-  const sorted = Float64Array.from(values).sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-}
-
-/** P50, P95 and P99 in milliseconds. */
-export function quantiles(values) {
-  return [0.5, 0.95, 0.99].map((share) => quantile(values, share));
 }
