@@ -102,7 +102,7 @@ fn of_edge(
     (row.columns, row.missed.is_empty())
 }
 
-/// What a row of a table of the shop may have, beside its key.
+/// The columns of a table of the shop beside its key, with values that a row may have.
 const READ: [&str; 17] = [
     "name",
     "category",

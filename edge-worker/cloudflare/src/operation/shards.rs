@@ -9,7 +9,7 @@ use usher_edge::{Answered, Edge, Question, Response, Split, drive};
 use crate::parts::response;
 use crate::plane::IS_CONTROL_PLANE;
 
-/// When the last of the messages is due that are stored for other shards, 0: none is; and whether the answer waits for them
+/// The time at which the last of the messages for other shards is due, 0 where none is stored; and whether the answer waits for them
 pub(super) fn stored(write: &ShardWrite, out: &mut FrameWriter) {
     let due = write.outbox.iter().map(|row| row.due_ms);
     out.long(due.max().map_or(0, |due_ms| due_ms.max(1)));

@@ -24,7 +24,7 @@ pub(super) struct Writer {
     thread: JoinHandle<()>,
 }
 
-/// What the deployment's settings say to the edge.
+/// The deployment's settings, as the edge takes them.
 pub(super) struct Rules {
     /// `USHER_KEYS`
     pub(super) secret: Option<String>,

@@ -159,7 +159,7 @@ impl Deciding<'_> {
     fn search(&mut self, set: &ProfileSet, holder: Place, committed: bool) -> Search {
         let mut at = holder;
         for _ in 0..8 {
-            // Who has absorbed another one was there, too.
+            // A profile that has absorbed another one was there, too.
             let was_there = committed || at != holder;
             let is_lost = was_there && !self.across.lost_begin_anew;
             let void = if is_lost { Search::Lost } else { Search::Nobody };
